@@ -301,14 +301,63 @@ fn imports(file: &str, code: &str, files: &BTreeSet<String>) -> BTreeSet<String>
     named.iter().filter_map(file_of).filter(|other| other != file && !is_kin(other)).collect()
 }
 
+/// The path of a source file below `src`, without `.rs`; a folder's `mod.rs` is the folder.
+fn name(file: &SourceFile) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let inside = file.path.strip_prefix(root).expect("found below src").with_extension("");
+    inside.to_string_lossy().replace('\\', "/").trim_end_matches("/mod").to_owned()
+}
+
+/// The names of what a file defines at its top: rustfmt indents all else.
+fn defined(code: &str) -> BTreeSet<&str> {
+    const DEFINING: &[&str] =
+        &["const", "static", "fn", "struct", "enum", "union", "trait", "type", "macro_rules!"];
+    let mut names = BTreeSet::new();
+    for line in code.lines() {
+        let mut words = line.split(' ').skip_while(|word| {
+            word.starts_with("pub") || ["async", "unsafe", "in", "super)", "crate)"].contains(word)
+        });
+        let Some(keyword) = words.next().filter(|word| DEFINING.contains(word)) else { continue };
+        let name = words.find(|word| !["fn", "mut", "unsafe", "async"].contains(word));
+        let name = name.unwrap_or_default();
+        let end = name.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(name.len());
+        assert!(end > 0, "`{keyword}` defines nothing in `{line}`");
+        names.insert(&name[..end]);
+    }
+    names
+}
+
+#[test]
+fn a_folders_files_take_nothing_that_its_mod_file_defines() {
+    let sources = sources();
+    let mut wrong = Vec::new();
+    for above in sources.iter().filter(|file| file.path.ends_with("mod.rs")) {
+        let (folder, defined) = (name(above), defined(&above.code));
+        for file in &sources {
+            let inside = name(file);
+            let Some(inside) = inside.strip_prefix(&format!("{folder}/")) else { continue };
+            let mut named =
+                paths_after(&file.code, &format!("crate::{}::", folder.replace('/', "::")));
+            // `super` of a file in the folder, of one in a folder below it `super::super`, and so on; not the end of a longer row.
+            let up = "super::".repeat(inside.split('/').count());
+            for (at, _) in file.code.match_indices(&up) {
+                if !file.code[..at].ends_with("super::") {
+                    expand(&file.code[at + up.len()..], "", &mut named);
+                }
+            }
+            for path in named
+                .iter()
+                .filter(|path| defined.contains(path.split('/').next().unwrap_or_default()))
+            {
+                wrong.push(format!("{folder}/{inside}.rs takes `{path}` of {folder}/mod.rs"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "a file of its own for what they share:\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn no_files_import_each_other_in_a_circle() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let name = |file: &SourceFile| {
-        let inside = file.path.strip_prefix(&root).expect("found below src").with_extension("");
-        let name = inside.to_string_lossy().replace('\\', "/");
-        name.trim_end_matches("/mod").to_owned()
-    };
     let sources = sources();
     let files: BTreeSet<String> = sources.iter().map(name).collect();
     let mut graph: BTreeMap<String, BTreeSet<String>> =

@@ -55,7 +55,7 @@ pub struct Augment {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub oversample: BTreeMap<String, Target>,
     /// Seed of all that is left to chance. It is drawn for each text and method by itself: a text more changes no other copy, unless one takes an entity from it.
-    #[serde(default = "super::default_seed")]
+    #[serde(default = "super::seed::default_seed")]
     pub seed: u64,
 }
 

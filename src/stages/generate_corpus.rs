@@ -53,7 +53,7 @@ pub struct GenerateCorpus {
     #[serde(default)]
     pub duplicates: Duplicates,
     /// Seed of the sentences and of the split.
-    #[serde(default = "super::default_seed")]
+    #[serde(default = "super::seed::default_seed")]
     pub seed: u64,
 }
 

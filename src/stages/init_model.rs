@@ -59,7 +59,7 @@ pub struct InitModel {
     #[schemars(range(min = 1, max = 512))]
     pub global_attn_every_n_layers: usize,
     /// Seed of the weights.
-    #[serde(default = "super::default_seed")]
+    #[serde(default = "super::seed::default_seed")]
     pub seed: u64,
 }
 

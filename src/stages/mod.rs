@@ -22,6 +22,7 @@ mod pretrain;
 mod read_corpus;
 mod reading;
 mod scoring;
+mod seed;
 mod shared;
 mod splits;
 mod telling;
@@ -60,9 +61,4 @@ pub static ALL: &[StageKind] = &[
 #[must_use]
 pub fn speeds(cache: &Path) -> Arc<dyn Any + Send + Sync> {
     Arc::new(train::Speeds::read(cache))
-}
-
-/// The seed of a stage whose file gives none.
-fn default_seed() -> u64 {
-    42
 }

@@ -92,7 +92,7 @@ impl Default for Pretrain {
             checkpoint_every: None,
             activation_checkpointing: false,
             dtype: Dtype::F32,
-            seed: super::default_seed(),
+            seed: super::seed::default_seed(),
         }
     }
 }

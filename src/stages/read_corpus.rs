@@ -206,7 +206,7 @@ pub struct ReadCorpus {
     #[serde(default)]
     pub offsets: Offsets,
     /// Seed of the split.
-    #[serde(default = "super::default_seed")]
+    #[serde(default = "super::seed::default_seed")]
     pub seed: u64,
 }
 

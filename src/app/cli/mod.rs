@@ -4,6 +4,7 @@ mod args;
 mod behind;
 mod bench;
 mod check;
+mod complain;
 mod complete;
 mod cost;
 mod data;
@@ -49,10 +50,9 @@ mod worth;
 pub use failure::{Failure, Outcome};
 pub use kinds::markdown as kinds_markdown;
 
+use args::{Cli, Command, Stage, When};
 use clap::Parser as _;
-use serde_json::{Map, Value, json};
-
-use args::{Cli, Command, Form, Stage, When};
+use complain::complain;
 
 /// Reads the command line, does what it says, and returns the exit code.
 #[must_use]
@@ -76,26 +76,6 @@ pub fn main() -> std::process::ExitCode {
             failure.outcome()
         })
         .into()
-}
-
-/// Says why a command failed, in the form of its answer: who asks for JSON reads standard output.
-fn complain(failure: &Failure, form: Form, color: bool) {
-    let text = match form {
-        Form::Text => None,
-        Form::Json => Some(format!("{:#}\n", json!({ "errors": failure.to_json() }))),
-        Form::JsonLines => {
-            let errors = failure.to_json();
-            let line = |error: &Value| {
-                let mut line = Map::from_iter([("event".to_owned(), json!("error"))]);
-                line.extend(error.as_object().cloned().unwrap_or_default());
-                format!("{}\n", Value::Object(line))
-            };
-            Some(errors.as_array().into_iter().flatten().map(line).collect())
-        }
-    };
-    if text.is_none_or(|text: String| terminal::try_print(&text).is_err()) {
-        terminal::complain_of(failure, color);
-    }
 }
 
 /// * `color`: whether standard error takes colours

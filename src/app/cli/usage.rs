@@ -7,7 +7,8 @@ use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::{Cli, Form, When};
-use super::{Failure, complain, terminal};
+use super::complain::complain;
+use super::{Failure, terminal};
 use crate::base::diagnostics;
 
 /// Says what is wrong with the command line, or shows the help that was asked for. The exit codes are clap's own, 0 and 2, which are ours too.

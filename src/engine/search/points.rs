@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use super::history::Outcome;
 use super::memo::Memo;
+use super::propose::{Method, propose};
 use super::space::{Axis, Condition, Point, Skip, Space, SpaceError, Value};
-use super::{Method, Outcome, propose};
 use crate::base::diagnostics::Span;
 use crate::engine::plan;
 use crate::engine::spec::{self, Along, AxisTarget, Data, Experiment, What};

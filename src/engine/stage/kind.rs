@@ -11,9 +11,8 @@ use crate::base::problem::Problem;
 
 use super::scores::covered;
 use super::{
-    Artifact, CardPart, Circumstances, CodeVersion, Context, Cost, Exhibit, Facts, InputFacts,
-    InputFolders, Inputs, Plot, Port, Resources, Shown, Signal, Stage, StageError, Survey,
-    SurveyInputs, UndefinedMetrics,
+    Artifact, CardPart, Circumstances, Context, Cost, Exhibit, Facts, InputFacts, InputFolders,
+    Plot, Port, Resources, Shown, Signal, StageError, Survey, SurveyInputs, UndefinedMetrics,
 };
 
 /// What the engine knows of an artifact type; see [`Artifact`] for the fields.
@@ -68,6 +67,13 @@ impl ArtifactType {
     }
 }
 
+/// A version of one part of the code on which a kind's results depend: raised by hand when results may differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeVersion {
+    pub part: &'static str,
+    pub version: u32,
+}
+
 /// A file whose content enters the key.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
@@ -90,7 +96,7 @@ pub struct Inspection {
     pub read: fn(&str) -> Result<Content, Vec<SourceProblem>>,
 }
 
-/// What an [`Inspection`] made of a text, for [`Stage::check_content`].
+/// What an [`Inspection`] made of a text, for [`Stage::check_content`](super::Stage::check_content).
 pub type Content = Arc<dyn Any + Send + Sync>;
 
 /// Something wrong inside a source file: where, in bytes of the text.
@@ -134,7 +140,7 @@ pub struct Outputs {
     pub kinds: &'static [(&'static str, StageKind)],
 }
 
-/// A stage with its type erased; see [`Stage`] for the methods.
+/// A stage with its type erased; see [`Stage`](super::Stage) for the methods.
 pub trait AnyStage: Any + Send + Sync {
     /// The parameters after defaults, paths among them. The plan leaves those out of the key, since only the content of the files counts.
     fn parameters(&self) -> Value;
@@ -167,82 +173,12 @@ pub trait AnyStage: Any + Send + Sync {
     fn run(&self, inputs: &InputFolders, context: &Context<'_>) -> Result<(), StageError>;
 }
 
-impl<S: Stage> AnyStage for S {
-    fn parameters(&self) -> Value {
-        serde_json::to_value(self).expect("parameters are plain data")
-    }
-
-    fn check(&self) -> Vec<ParameterProblem> {
-        Stage::check(self)
-    }
-
-    fn sources(&self) -> Vec<SourceFile> {
-        Stage::sources(self)
-    }
-
-    fn check_content(&self, content: &dyn Any) -> Vec<ParameterProblem> {
-        Stage::check_content(self, content)
-    }
-
-    fn facts(&self, inputs: InputFacts<'_>) -> Facts {
-        Stage::facts(self, inputs)
-    }
-
-    fn facts_of_content(&self, content: &dyn Any) -> Facts {
-        Stage::facts_of_content(self, content)
-    }
-
-    fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
-        Stage::check_inputs(self, inputs)
-    }
-
-    fn check_arrived(&self, inputs: &InputFolders) -> Result<(), StageError> {
-        Stage::check_arrived(self, inputs)
-    }
-
-    fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {
-        Stage::undefined_metrics(self, inputs)
-    }
-
-    fn hub_commit(&self) -> Option<HubCommit> {
-        Stage::hub_commit(self)
-    }
-
-    fn resources(&self) -> Resources {
-        Stage::resources(self)
-    }
-
-    fn cost(&self, inputs: InputFacts<'_>, here: Circumstances<'_>) -> Option<Cost> {
-        Stage::cost(self, inputs, here)
-    }
-
-    fn extension(&self) -> Option<Extension> {
-        Stage::extension(self)
-    }
-
-    fn survey(&self, inputs: SurveyInputs<'_>, entry: Option<&Path>) -> Result<Survey, StageError> {
-        Stage::survey(self, inputs, entry)
-    }
-
-    fn recall(&self, entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
-        Stage::recall(self, entry, previous)
-    }
-
-    fn replay(&self, entry: &Path) -> Vec<Signal> {
-        Stage::replay(self, entry)
-    }
-
-    fn run(&self, inputs: &InputFolders, context: &Context<'_>) -> Result<(), StageError> {
-        Stage::run(self, S::Inputs::open(inputs)?, context).map(drop)
-    }
-}
-
 /// A row of the table of kinds.
 #[derive(Clone, Copy)]
 pub struct StageKind {
     pub name: &'static str,
     pub ports: &'static [Port],
-    /// [`Inputs::FREE`]
+    /// [`Inputs::FREE`](super::Inputs::FREE)
     pub free: bool,
     pub output: ArtifactType,
     /// What it is for other values of the parameter that decides it.
@@ -251,38 +187,11 @@ pub struct StageKind {
     pub replicated: bool,
     pub draws: Option<&'static str>,
     pub aside: bool,
-    schema: fn() -> Value,
-    parse: fn(Value) -> Result<Arc<dyn AnyStage>, serde_json::Error>,
+    pub(super) schema: fn() -> Value,
+    pub(super) parse: fn(Value) -> Result<Arc<dyn AnyStage>, serde_json::Error>,
 }
 
 impl StageKind {
-    #[must_use]
-    pub const fn of<S: Stage>() -> Self {
-        Self { outputs: S::OUTPUTS, ..Self::base::<S>() }
-    }
-
-    const fn base<S: Stage>() -> Self {
-        Self {
-            name: S::KIND,
-            ports: S::Inputs::PORTS,
-            free: S::Inputs::FREE,
-            output: ArtifactType::of::<S::Output>(),
-            outputs: None,
-            code: S::CODE,
-            replicated: S::REPLICATED,
-            draws: S::DRAWS,
-            aside: S::ASIDE,
-            schema: || schemars::schema_for!(S).to_value(),
-            parse: |value| Ok(Arc::new(serde_json::from_value::<S>(value)?)),
-        }
-    }
-
-    /// The kind for stages whose output is an `A`.
-    #[must_use]
-    pub const fn with_output<S: Stage, A: Artifact>() -> Self {
-        Self { output: ArtifactType::of::<A>(), outputs: None, ..Self::base::<S>() }
-    }
-
     /// The kind as it is for stages whose parameter that decides the output has the given value.
     ///
     /// * `value`: of a parameter, by name, where it is given and a text

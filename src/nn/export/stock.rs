@@ -13,7 +13,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use super::divided;
+use super::temperature::divided;
 use crate::nn::checkpoint::{CheckpointError, Tensor, write_tensors};
 use crate::nn::layout::{Affine, HeadLayout};
 use crate::nn::{Dense, DenseActivation, JointModel, Over};

@@ -3,7 +3,7 @@
 //! Reference: scikit-learn's `LogisticRegression(C=1.0)`: the sum of the texts' losses and half the squared weights, intercepts left out. Of two
 //! classes it has one vector, for which here two opposite halves stand: their squares count twice.
 
-use super::class_of;
+use super::classes::class_of;
 use super::ngrams::{SparseVector, Vocabulary};
 use super::optimise::minimise;
 use crate::text::{ClassHead, Example};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::shares;
+use super::classes::shares;
 use crate::text::masked::{carry, mask, pieces};
 use crate::text::{ClassHead, Entity, Example};
 

@@ -5,21 +5,25 @@
 //!
 //! None of them draws anything: the same texts in the same order give the same answers.
 
+mod classes;
 mod gazetteer;
 mod linear;
 mod lookup;
 mod ngrams;
 mod optimise;
+mod said;
 mod words;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::classes::shares;
 use self::gazetteer::Gazetteer;
 use self::linear::Linear;
 use self::lookup::Lookup;
+pub use self::said::Said;
 pub use self::words::as_tokens;
-use crate::text::{ClassHead, CorpusTasks, Entity, Example};
+use crate::text::{CorpusTasks, Example};
 
 /// How a baseline answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,15 +68,6 @@ enum Fitted {
     Linear(Vec<Option<Linear>>, Gazetteer),
 }
 
-/// What is said of one text.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Said {
-    /// In the text's order, none overlapping; `None` where texts are not labelled for them.
-    pub entities: Option<Vec<Entity>>,
-    /// For each head a probability of each of its classes.
-    pub classes: Vec<Vec<f64>>,
-}
-
 impl Baseline {
     /// * `texts`: to learn from
     #[must_use]
@@ -113,25 +108,6 @@ impl Baseline {
         };
         Said { entities: self.tags.then_some(entities), classes }
     }
-}
-
-/// The share of each class of a head among the texts that are labelled for it; equal shares where none is.
-fn shares<'e>(texts: impl Iterator<Item = &'e Example>, head: &ClassHead) -> Vec<f64> {
-    let mut counts = vec![0_usize; head.classes.len()];
-    for class in texts.filter_map(|example| class_of(example, head)) {
-        counts[class] += 1;
-    }
-    let total: usize = counts.iter().sum();
-    let share = |count: usize| {
-        if total == 0 { 1.0 / head.classes.len() as f64 } else { count as f64 / total as f64 }
-    };
-    counts.into_iter().map(share).collect()
-}
-
-/// The number of a text's class, where it is labelled for the head.
-fn class_of(example: &Example, head: &ClassHead) -> Option<usize> {
-    let class = example.classes.get(&head.name)?;
-    head.classes.iter().position(|known| known == class)
 }
 
 #[cfg(test)]

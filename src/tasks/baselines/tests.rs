@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::*;
+use crate::text::{ClassHead, Entity};
 
 fn example(text: &str, class: Option<&str>, entities: &[(usize, usize, &str)]) -> Example {
     let entity = |(start, end, label): &(usize, usize, &str)| Entity {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Said;
+use super::said::Said;
 use crate::base::IGNORE;
 use crate::tasks::{Answers, Predicted, tagging};
 use crate::text::spans::Span;

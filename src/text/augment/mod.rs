@@ -16,6 +16,7 @@
 mod case;
 mod draft;
 mod entities;
+mod identity;
 mod noise;
 mod oversample;
 mod synonyms;
@@ -35,6 +36,7 @@ pub use wordnet::{WordNet, WordNetError};
 
 use self::draft::Draft;
 use self::entities::Entities;
+use self::identity::identity;
 use self::oversample::{Counted, Repeats};
 use super::{CorpusTasks, Example, Split};
 use crate::base::rng::Rng;
@@ -125,11 +127,6 @@ impl Texts {
 fn digest(text: &str) -> [u8; 16] {
     let digest = blake3::hash(text.as_bytes());
     *digest.as_bytes().first_chunk::<16>().expect("it has 32 bytes")
-}
-
-/// What tells a text from others: its `id`, else what it says.
-fn identity(example: &Example) -> &str {
-    example.fields.get("id").unwrap_or(&example.text)
 }
 
 impl Seen {

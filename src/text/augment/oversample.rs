@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::identity;
+use super::identity::identity;
 use crate::base::problem::Help;
 use crate::base::rng::Rng;
 use crate::base::visible;

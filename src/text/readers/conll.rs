@@ -16,11 +16,11 @@ use std::ops::ControlFlow;
 
 use super::findings::{Findings, Note};
 use super::options::Options;
-use super::pieces::{in_line, lines};
+use super::pieces::{Each, in_line, lines};
 use super::problems::Malformed;
 use super::sentence::Sentence;
+use super::shapes;
 use super::tags::{Scheme, Tag};
-use super::{Each, shapes};
 use crate::text::Example;
 
 /// What begins a document, in the place of a word.

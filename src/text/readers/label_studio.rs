@@ -22,11 +22,10 @@ use super::findings::{Findings, Note};
 use super::json::{describe, problem, without_nul};
 use super::labels::label;
 use super::options::Options;
-use super::pieces;
+use super::pieces::{self, Each};
 use super::problems::Misread;
-use super::shapes::TEXTS;
+use super::shapes::{self, TEXTS};
 use super::values::Values;
-use super::{Each, shapes};
 use crate::base::visible;
 use crate::text::{Entity, Example, Offsets};
 

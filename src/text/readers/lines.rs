@@ -2,10 +2,9 @@
 
 use std::io::{self, BufRead};
 
-use super::Each;
 use super::findings::{Findings, Note};
 use super::options::Options;
-use super::pieces::{self, Piece};
+use super::pieces::{self, Each, Piece};
 use super::problems::{Malformed, Misread};
 use super::rules::{Parsed, Rules};
 use super::shapes;

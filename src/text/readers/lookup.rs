@@ -7,6 +7,7 @@ use std::path::Path;
 use super::findings::Findings;
 use super::options::{Fields, Options};
 use super::problems::{Problems, ReadError};
+use super::read::read;
 use crate::text::Example;
 
 /// The rows of a second file, all in memory.
@@ -35,7 +36,7 @@ impl Lookup {
         let options =
             Options { fields, markup: false, rules: None, is_lookup: true, ..options.clone() };
         let (mut rows, mut problems) = (HashMap::new(), Problems::default());
-        let (_, findings) = super::read(path, None, &options, &mut |found| {
+        let (_, findings) = read(path, None, &options, &mut |found| {
             match found {
                 Ok(row) => {
                     let Example { text, classes, fields, .. } = row;

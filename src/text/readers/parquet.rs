@@ -15,8 +15,8 @@ use serde_json::Value;
 use super::features::class_names;
 use super::findings::{Findings, Note};
 use super::options::Options;
-use super::pieces::{self, Piece};
-use super::{Each, shapes};
+use super::pieces::{self, Each, Piece};
+use super::shapes;
 use crate::base::problem::Position;
 
 /// Reads a text from each row.

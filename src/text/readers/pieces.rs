@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
-use super::Each;
 use super::findings::Findings;
 use super::problems::{Malformed, Misread, Spot, excerpt, spot};
 use super::source::{LINE_LIMIT_BYTES, read_line};
@@ -17,6 +16,9 @@ const CHUNK_BYTES: usize = 2 << 20;
 
 /// The help of a line that is too long.
 pub(super) const DIVIDE: &str = "every example has a line of its own: end each with a line break, or divide texts that are so long";
+
+/// Takes what a reader found, and says whether to go on.
+pub type Each<'e> = dyn FnMut(Result<Example, Malformed>) -> ControlFlow<()> + 'e;
 
 /// A part of a file, and where it begins.
 #[derive(Debug)]

@@ -4,9 +4,11 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
 
 use super::*;
-use crate::text::Entity;
+use crate::text::{Entity, Example};
 
 /// What was found in a text, in the format that it is guessed to have.
 struct Found {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{About, IndexedRun, Part};
+use super::indexed::{About, Details, IndexedRun, Part, Shape};
 use crate::base::disk::regular;
 
 /// Another program may know other scores of the same entries.
@@ -36,26 +36,6 @@ pub(super) struct Read {
     pub(super) count: Option<usize>,
     /// Some lines are not what was written.
     pub(super) has_lost: bool,
-}
-
-/// The names of a trial's values.
-pub(super) struct Shape {
-    pub(super) part: Part,
-    /// What values name it by.
-    pub(super) digest: String,
-    pub(super) names: Vec<String>,
-    /// Of each name.
-    pub(super) places: HashMap<String, usize>,
-}
-
-/// The details of a run.
-#[derive(Clone)]
-pub(super) struct Details {
-    text: Arc<String>,
-    line: Range<usize>,
-    /// The digest of the run's line.
-    of: Range<usize>,
-    pub(super) values: Range<usize>,
 }
 
 enum Line {
@@ -127,14 +107,6 @@ impl Details {
         let line = 0..text.len();
         let [_, of, values] = parts(&text, line.clone()).expect("just written");
         Self { text, line, of, values }
-    }
-
-    pub(super) fn line(&self) -> &str {
-        &self.text[self.line.clone()]
-    }
-
-    pub(super) fn text(&self) -> &str {
-        &self.text[self.values.clone()]
     }
 }
 

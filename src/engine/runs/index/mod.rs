@@ -9,21 +9,17 @@
 //! killed or two wrote at once, is none, and its run is read again. What is known of a run that has ended is believed while its folder is there, of any
 //! other while its `run.json` has the same size and time; and while the entries of its scores are there, or not there, as they were.
 
+mod indexed;
 mod lines;
 mod read;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs::{self, Metadata, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::ops::Range;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::record::RunStatus;
 use super::records::{LOCK, all};
@@ -32,7 +28,8 @@ use crate::engine::plan::CacheKey;
 use crate::engine::stage::StageKind;
 use crate::engine::store::listing::list;
 use crate::engine::store::{Store, StoreError};
-use lines::{Details, Shape};
+pub use indexed::{About, AboutTrial, IndexedRun, Part};
+use indexed::{Details, Shape, Stamp, Values};
 use read::Fresh;
 
 /// The files, in `outputs/cache/`.
@@ -41,95 +38,6 @@ const DETAILS: &str = "runs.details";
 
 /// With more lines than this that nobody reads any more the file is written anew.
 const STALE: usize = 500;
-
-/// What is known of a run without looking at its scores and parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct About {
-    pub id: String,
-    stamp: Stamp,
-    pub experiment: String,
-    pub file: PathBuf,
-    /// The folder of its results in `outputs/`.
-    pub results: String,
-    pub program: String,
-    pub command: String,
-    pub status: RunStatus,
-    pub started: String,
-    pub elapsed_ms: Option<u64>,
-    /// What a sweep's best point is chosen by, such as `max evaluate.ner.span_f1`.
-    pub objective: Option<String>,
-    /// The labels of the trials from which the score of the point comes that was chosen by it.
-    pub best: Vec<String>,
-    /// The names of the scores that say most.
-    pub headlines: Vec<String>,
-    pub trials: Vec<AboutTrial>,
-    /// Entries whose presence decides what is known, and whether they were there.
-    entries: Vec<(CacheKey, bool)>,
-    /// All that was there could be read.
-    is_whole: bool,
-}
-
-/// What is known of a trial in the same way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AboutTrial {
-    /// Empty without a sweep.
-    pub label: String,
-    /// That of its point.
-    pub point: String,
-    /// [`TrialStatus::name`](super::TrialStatus::name)
-    pub status: String,
-    pub is_done: bool,
-    /// Of what ran for it alone.
-    pub elapsed_ms: Option<u64>,
-    /// Of each stage that the seeds of a sweep replicate.
-    pub seeds: Vec<Option<u64>>,
-    pub fold: Option<usize>,
-}
-
-/// What tells that `run.json` is the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
-    size: u64,
-    modified_ns: i128,
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        let modified_ns =
-            i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
-        Self { size: metadata.len(), modified_ns }
-    }
-}
-
-/// What a value is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Part {
-    /// A score that a summary has.
-    Score,
-    /// One of a single label or class.
-    Detail,
-    Parameter,
-}
-
-impl Part {
-    pub const ALL: [Self; 3] = [Self::Score, Self::Detail, Self::Parameter];
-}
-
-/// A run of the index.
-pub struct IndexedRun {
-    pub about: About,
-    /// What its line is a part of.
-    text: Arc<String>,
-    line: Range<usize>,
-    /// The values of its trials.
-    scores: Range<usize>,
-    parameters: Range<usize>,
-    /// As far as they were read.
-    details: Option<Details>,
-}
-
-/// The values of a trial, each as it is written, and the shape that names them.
-type Values<'a> = (&'a str, Vec<&'a RawValue>);
 
 /// What is known of all runs.
 pub struct Index {
@@ -369,43 +277,4 @@ fn are_there(runs: &HashMap<String, IndexedRun>, store: &Store) -> HashMap<Cache
         runs.values().flat_map(|run| &run.about.entries).map(|(key, _)| *key).collect();
     let is_there = |key: &CacheKey| fs::symlink_metadata(store.entry_folder(key)).is_ok();
     keys.into_par_iter().map(|key| (key, is_there(&key))).collect()
-}
-
-impl About {
-    /// Whether all was there that there is now.
-    fn has_all(&self, entries: &HashMap<CacheKey, bool>) -> bool {
-        let is_as_it_was = |(key, was): &(CacheKey, bool)| entries.get(key) == Some(was);
-        self.is_whole && self.entries.iter().all(is_as_it_was)
-    }
-
-    /// Whether its record is written for good.
-    fn has_ended(&self) -> bool {
-        !matches!(self.status, RunStatus::Running)
-    }
-}
-
-impl IndexedRun {
-    fn order(&self) -> (&str, &str) {
-        (&self.about.started, &self.about.id)
-    }
-
-    fn line(&self) -> &str {
-        &self.text[self.line.clone()]
-    }
-
-    /// Whether all of its values of a part have names.
-    fn is_named(&self, part: Part, shapes: &HashMap<String, Shape>) -> bool {
-        self.part(part).iter().all(|(shape, _)| shapes.contains_key(*shape))
-    }
-
-    /// The values of each trial.
-    fn part(&self, part: Part) -> Vec<Values<'_>> {
-        let text = match (part, &self.details) {
-            (Part::Score, _) => &self.text[self.scores.clone()],
-            (Part::Parameter, _) => &self.text[self.parameters.clone()],
-            (Part::Detail, Some(details)) => details.text(),
-            (Part::Detail, None) => return Vec::new(),
-        };
-        serde_json::from_str(text).unwrap_or_default()
-    }
 }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::lines::Shape;
-use super::{About, AboutTrial, IndexedRun, Part, Stamp};
+use super::indexed::{About, AboutTrial, IndexedRun, Part, Shape, Stamp};
 use crate::engine::plan::Fingerprint;
 use crate::engine::runs::records::{all, read};
 use crate::engine::runs::results::{Results, TrialResults, TrialStatus};

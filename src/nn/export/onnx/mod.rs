@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use self::graph::{Attribute, Graph, LARGEST, Numbers, Side, Value};
-use super::divided;
+use super::temperature::divided;
 use crate::nn::checkpoint::CheckpointError;
 use crate::nn::kernels::rotary::Rotary;
 use crate::nn::layout::{Affine, HeadLayout, LayerLayout};
