@@ -296,8 +296,9 @@ impl Diagnostics {
     }
 
     fn render_one(&self, renderer: &Renderer, diagnostic: &Diagnostic, out: &mut String) {
-        let mut group =
-            Group::with_title(Level::ERROR.primary_title(visible::message(&diagnostic.message)));
+        let title = Level::ERROR.primary_title(visible::message(&diagnostic.message));
+        let mut text = renderer.render(&[Group::with_title(title)]);
+        let mut group = Group::with_level(Level::ERROR);
         // What the renderer calls a place, and what it is called here.
         let mut places: Vec<(String, String)> = Vec::new();
         if let Some(span) = diagnostic.span {
@@ -317,9 +318,9 @@ impl Diagnostics {
                 group = group.element(excerpt.snippet(source, None, &[label]));
             }
         }
-        let mut text = renderer.render(&[group]);
-        for (shown, place) in places {
-            text = text.replacen(&shown, &place, 1);
+        if !group.is_empty() {
+            text.push('\n');
+            text.push_str(&put_places(renderer.render(&[group]), &places));
         }
         for help in &diagnostic.help {
             text.push('\n');
@@ -401,6 +402,21 @@ impl std::fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+/// Excerpts with the names of their places: the renderer takes none for a column. Each excerpt begins with its place, so that the first mention of
+/// one, from the place before on, is what the renderer wrote.
+///
+/// * `places`: what the renderer calls each, and its name, in the order of the excerpts
+fn put_places(mut excerpts: String, places: &[(String, String)]) -> String {
+    let mut from = 0;
+    for (shown, place) in places {
+        if let Some(at) = excerpts[from..].find(shown).map(|at| from + at) {
+            excerpts.replace_range(at..at + shown.len(), place);
+            from = at + place.len();
+        }
+    }
+    excerpts
+}
 
 /// The part of a source that is shown, so that no rendering walks through a whole file.
 struct Excerpt<'a> {

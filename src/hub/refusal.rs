@@ -60,7 +60,6 @@ pub(super) fn refusal(
     }
     let wait = answer.retry_after();
     let message = message_of(answer, observer);
-    let says = |text: &str| message.as_ref().is_some_and(|message| message.contains(text));
 
     match (code.as_str(), subject.file) {
         ("GatedRepo", _) => {
@@ -72,9 +71,8 @@ pub(super) fn refusal(
         }
         ("RevisionNotFound", _) => return subject.missing_revision(),
         ("EntryNotFound", Some(file)) => return subject.missing_file(file),
-        ("RepoNotFound", _) if !(token && says("Invalid credentials")) => {
-            return subject.missing_repo();
-        }
+        // With a token, 401 is about the token: to one that the hub takes, what is missing is a 404.
+        ("RepoNotFound", _) if !(token && status == 401) => return subject.missing_repo(),
         _ => {}
     }
     match (status, subject.file) {
