@@ -186,11 +186,10 @@ impl Standings {
             0 | 1 => String::new(),
             rungs => format!("rung {} of {rungs}: ", last + 1),
         };
-        let direction = if self.objective.maximize { "max" } else { "min" };
         let head = format!(
-            "{rung}{over} of {count} points{}, best first by {direction} {}",
+            "{rung}{over} of {count} points{}, best first by {}",
             self.left_text(now),
-            self.objective.metric
+            self.objective
         );
         Some(table::standings(&head, &self.shape, &self.objective, &judged, most))
     }
@@ -251,13 +250,11 @@ fn node_of(name: &NodeName) -> NodeId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::diagnostics::{Sources, Span};
     use crate::engine::plan::{Choose, Home};
 
     /// Three points of two trials each.
     fn standings(begun: Instant) -> Standings {
-        let span = Span::new(Sources::new().add("x".to_owned(), String::new()), 0..0);
-        let objective = Objective { maximize: true, metric: "e.f1".to_owned(), span };
+        let objective = Objective { maximize: true, metric: "e.f1".to_owned() };
         let shape = SweepShape {
             axes: vec![("train.x".into(), Vec::new())],
             seeds: vec![0, 1],

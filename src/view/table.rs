@@ -340,7 +340,6 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    use crate::base::diagnostics::{Sources, Span};
     use crate::engine::plan::{Choose, Home, Point};
     use crate::engine::runs::TrialStatus;
     use crate::view::rows::Row;
@@ -361,8 +360,7 @@ mod tests {
     }
 
     fn max_f1() -> Objective {
-        let span = Span::new(Sources::new().add("x".to_owned(), String::new()), 0..0);
-        Objective { maximize: true, metric: "e.f1".to_owned(), span }
+        Objective { maximize: true, metric: "e.f1".to_owned() }
     }
 
     fn point(text: &str) -> Point {

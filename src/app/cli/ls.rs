@@ -159,12 +159,10 @@ fn unknown(store: &Store, index: &Index, word: &str) -> Failure {
 fn usual_order(items: &Items<'_>) -> Vec<SortKey> {
     let Some(first) = items.list.first() else { return Vec::new() };
     let is_of_one = items.list.iter().all(|item| std::ptr::eq(item.run, first.run));
-    let objective = first.run.about.objective.as_deref().filter(|_| items.level == Level::Points);
-    let Some((direction, metric)) = objective.and_then(|text| text.split_once(' ')) else {
-        return Vec::new();
-    };
-    let key = |column| SortKey { column, descending: direction == "max" };
-    items.column(metric).ok().filter(|_| is_of_one).map(key).into_iter().collect()
+    let objective = first.run.about.objective.as_ref().filter(|_| items.level == Level::Points);
+    let Some(objective) = objective else { return Vec::new() };
+    let key = |column| SortKey { column, descending: objective.maximize };
+    items.column(&objective.metric).ok().filter(|_| is_of_one).map(key).into_iter().collect()
 }
 
 /// * `is_empty`: whether there is no run at all

@@ -119,7 +119,7 @@ fn execute(
         command: typed::command_line(),
         overrides: project::asked(&arguments.changes),
         results: plan.results.clone(),
-        objective: objective.map(ToString::to_string),
+        objective: objective.cloned(),
         single_trials: plan.of_single_trials,
     };
     let new = NewRun {

@@ -80,7 +80,7 @@ impl Steps<'_> {
     }
 
     fn objective(&self) -> Option<&Objective> {
-        self.sweep.objective.as_ref()
+        self.sweep.objective.as_ref().map(|(objective, _)| objective)
     }
 
     /// What became of some points on one level; of each, in their order.

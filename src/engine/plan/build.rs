@@ -323,14 +323,14 @@ impl<'a> Assembly<'a> {
         graph: &Graph<'_>,
         found: &mut Vec<Diagnostic>,
     ) -> Option<Warning> {
-        let objective = experiment.sweep.as_ref()?.objective.as_ref()?;
+        let (objective, span) = experiment.sweep.as_ref()?.objective.as_ref()?;
         let (stage, metric) = objective.path();
         let placed = self.placed.get(&graph.position(stage)?)?;
         if placed.is_late {
             let message =
                 format!("the objective is of `{stage}`, which runs for the best point alone");
             let help = "choose by a stage that runs for every point";
-            found.push(Diagnostic::new("late-objective", message).at(objective.span).help(help));
+            found.push(Diagnostic::new("late-objective", message).at(*span).help(help));
             return None;
         }
         let of_node = |id: &NodeId| undefined(&self.nodes[id.index()], &self.nodes);
@@ -343,7 +343,7 @@ impl<'a> Assembly<'a> {
         let because = &reasons[0].because;
         let message = format!("`{metric}` is undefined in every trial: {because}");
         let help = "choose another objective, or see that it is defined";
-        found.push(Diagnostic::new("undefined-metric", message).at(objective.span).help(help));
+        found.push(Diagnostic::new("undefined-metric", message).at(*span).help(help));
         None
     }
 }

@@ -76,7 +76,12 @@ pub(super) enum Target {
 }
 
 /// The stage is there, as the reader has seen; its kind must have such a metric.
-fn check_objective(objective: &Objective, graph: &Graph<'_>, found: &mut Vec<Diagnostic>) {
+fn check_objective(
+    objective: &Objective,
+    span: Span,
+    graph: &Graph<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
     let (stage, metric) = objective.path();
     let draft = graph.position(stage).map(|number| &graph.drafts[number]);
     let Some((kind, _)) = draft.and_then(|draft| draft.kind.as_ref()) else { return };
@@ -103,7 +108,7 @@ fn check_objective(objective: &Objective, graph: &Graph<'_>, found: &mut Vec<Dia
             format!("it has {}", names_text(names.iter().map(|name| name.trim_end_matches('.'))))
         }
     };
-    found.push(Diagnostic::new("unknown-metric", message).at(objective.span).help(help));
+    found.push(Diagnostic::new("unknown-metric", message).at(span).help(help));
 }
 
 /// The names as they read for what `metric` is about: a `*` is the first part of it, where no other name has that.
@@ -169,8 +174,8 @@ impl<'a> Axes<'a> {
         if let Some(folds) = sweep.folds {
             found.extend(check_folds(folds, sweep, graph));
         }
-        if let Some(objective) = &sweep.objective {
-            check_objective(objective, graph, found);
+        if let Some((objective, span)) = &sweep.objective {
+            check_objective(objective, *span, graph, found);
         }
         let numbered = list.iter().enumerate();
         let by_target =
@@ -221,7 +226,7 @@ impl SweepShape {
             has_finalists: sweep.finalists.is_some(),
             folds: sweep.folds.and_then(|folds| Some((Arc::clone(divided?), folds.count))),
             points: points.list().len(),
-            objective: sweep.objective.clone(),
+            objective: sweep.objective.as_ref().map(|(objective, _)| objective.clone()),
             choose: sweep.choice(),
             home: Home::of(experiment),
         }

@@ -43,7 +43,7 @@ impl Results {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             asked: Asked {
                 results: plan.results.clone(),
-                objective: objective.map(ToString::to_string),
+                objective: objective.cloned(),
                 ..Asked::default()
             },
             status: RunStatus::Done,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::records::{all, folder_of};
 use crate::base::disk::locks::FileLock;
 use crate::base::disk::regular;
+use crate::engine::plan::Objective;
 use crate::engine::store::listing::list;
 use crate::engine::store::{Store, StoreError, sealed};
 
@@ -35,7 +36,7 @@ pub struct Publication {
     pub keys: KeysByTrial,
     /// What a sweep's best is chosen by, such as `max evaluate.ner.span_f1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub objective: Option<String>,
+    pub objective: Option<Objective>,
     /// Stages whose results are not there, since they failed or were not run.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub missing: BTreeSet<String>,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::plan::CacheKey;
+use crate::engine::plan::{CacheKey, Objective};
 
 /// What a run was asked for. The records of old programs lack some of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct Asked {
     pub results: String,
     /// What a sweep's best point is chosen by, such as `max evaluate.ner.span_f1`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub objective: Option<String>,
+    pub objective: Option<Objective>,
     /// Only some trials of a sweep were asked for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub single_trials: bool,

@@ -1,11 +1,11 @@
 //! What an experiment file says, read and merged.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::objective::Objective;
 use super::path::AxisTarget;
 use super::pins::Pins;
 use super::value::Value;
@@ -77,7 +77,7 @@ pub struct Reading {
 #[derive(Debug, Clone)]
 pub struct Sweep {
     pub method: Method,
-    pub objective: Option<Objective>,
+    pub objective: Option<(Objective, Span)>,
     pub seeds: Option<Seeds>,
     pub folds: Option<Folds>,
     /// How many points a method chooses; of every one but a grid.
@@ -229,31 +229,6 @@ pub fn dimensions(axes: &[Axis]) -> Vec<Vec<usize>> {
 pub struct Count {
     pub count: usize,
     pub span: Span,
-}
-
-/// What makes one trial better than another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Objective {
-    pub maximize: bool,
-    /// `stage.path`, such as `evaluate.ner.span_f1`.
-    pub metric: String,
-    pub span: Span,
-}
-
-impl Objective {
-    /// The stage whose metric it is, and the metric's path in it.
-    #[must_use]
-    pub fn path(&self) -> (&str, &str) {
-        self.metric.split_once('.').unwrap_or((&self.metric, ""))
-    }
-}
-
-/// As files write it: `max evaluate.ner.span_f1`.
-impl fmt::Display for Objective {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let direction = if self.maximize { "max" } else { "min" };
-        write!(formatter, "{direction} {}", self.metric)
-    }
 }
 
 /// One of the rungs of a sweep: what all of its points are tried with, and how many go on to the next.

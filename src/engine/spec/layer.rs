@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::experiment::{
-    Axis, Choose, Count, Folds, Method, Objective, Parameter, Rung, Seeds, Skip,
-};
+use super::experiment::{Axis, Choose, Count, Folds, Method, Parameter, Rung, Seeds, Skip};
+use super::objective::Objective;
 use super::path::Word;
 use crate::base::diagnostics::Span;
 
@@ -67,7 +66,7 @@ pub(super) struct Unset {
 pub(super) struct SweepLayer {
     pub span: Span,
     pub method: Option<Method>,
-    pub objective: Option<Objective>,
+    pub objective: Option<(Objective, Span)>,
     pub seeds: Option<Seeds>,
     pub folds: Option<Folds>,
     pub points: Option<Count>,

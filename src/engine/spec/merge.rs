@@ -418,10 +418,10 @@ impl<'a> Merge<'a> {
             self.check_target(target, *span);
         }
         rules::check(&sweep, &self.stages, &self.params, self.problems);
-        if let Some(objective) = &sweep.objective
+        if let Some((objective, span)) = &sweep.objective
             && !self.index.contains_key(objective.path().0)
         {
-            self.unknown_stage(objective.path().0, objective.span);
+            self.unknown_stage(objective.path().0, *span);
         }
         self.sweep = Some(sweep);
     }

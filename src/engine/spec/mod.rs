@@ -18,6 +18,7 @@ mod file;
 mod layer;
 mod merge;
 mod names;
+mod objective;
 mod path;
 mod pins;
 mod problems;
@@ -36,11 +37,12 @@ mod write;
 
 pub use command_line::Overrides;
 pub use experiment::{
-    Along, Axis, Choose, Condition, Count, Experiment, Folds, Method, Objective, Parameter,
-    Reading, Rung, Seeds, Skip, StageDeclaration, Sweep, What, dimensions,
+    Along, Axis, Choose, Condition, Count, Experiment, Folds, Method, Parameter, Reading, Rung,
+    Seeds, Skip, StageDeclaration, Sweep, What, dimensions,
 };
 pub use file::MOST_RETRIES;
 pub use names::{STAGE_KEYS, unsafe_name};
+pub use objective::Objective;
 pub use path::{AxisTarget, RESERVED};
 pub use pins::{Pin, Pins, PinsError};
 pub use source::spelled_from;

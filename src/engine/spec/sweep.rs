@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::axis::{AXIS_RULE, joined, not_two_words, target};
-use super::experiment::{Along, Axis, Choose, Count, Folds, Method, Objective};
+use super::experiment::{Along, Axis, Choose, Count, Folds, Method};
 use super::layer::SweepLayer;
 use super::names::{is_name, listed};
+use super::objective::{Objective, is_metric};
 use super::path::{AxisTarget, Word};
 use super::problems::Problems;
 use super::reader::{Place, Reader, mismatch};
@@ -155,7 +156,7 @@ fn count(reader: &mut Reader<'_>, name: &str, noun: &str, node: &Node) -> Option
     }
 }
 
-pub(super) fn objective(reader: &mut Reader<'_>, node: &Node) -> Option<Objective> {
+pub(super) fn objective(reader: &mut Reader<'_>, node: &Node) -> Option<(Objective, Span)> {
     let NodeData::String(text) = &node.data else {
         reader.problems.push(
             mismatch("`objective`", "a string", node)
@@ -163,31 +164,21 @@ pub(super) fn objective(reader: &mut Reader<'_>, node: &Node) -> Option<Objectiv
         );
         return None;
     };
-    let words: Vec<&str> = text.split_whitespace().take(3).collect();
-    let metric = |metric: &str| {
-        let mut words = metric.split('.');
-        words.next().is_some_and(is_name)
-            && words.clone().next().is_some()
-            && words.all(|word| !word.is_empty())
-    };
-    match words[..] {
-        [direction @ ("max" | "min"), path] if metric(path) => Some(Objective {
-            maximize: direction == "max",
-            metric: path.to_owned(),
-            span: node.span,
-        }),
-        _ => {
-            let message = format!("{} is not an objective", quoted(text));
-            let diagnostic = Diagnostic::new("bad-objective", message).at(node.span);
-            reader.problems.push(match words[..] {
-                [path] if metric(path) => diagnostic.help(format!("write `max {path}` or `min {path}`")),
-                ["maximize" | "maximise", path] => diagnostic.help(format!("write `max {path}`")),
-                ["minimize" | "minimise", path] => diagnostic.help(format!("write `min {path}`")),
-                _ => diagnostic.help("write `max stage.metric` or `min stage.metric`, as in `max evaluate.ner.span_f1`"),
-            });
-            None
-        }
+    if let Ok(objective) = text.parse::<Objective>() {
+        return Some((objective, node.span));
     }
+    let message = format!("{} is not an objective", quoted(text));
+    let diagnostic = Diagnostic::new("bad-objective", message).at(node.span);
+    let words: Vec<&str> = text.split_whitespace().take(3).collect();
+    reader.problems.push(match words[..] {
+        [path] if is_metric(path) => diagnostic.help(format!("write `max {path}` or `min {path}`")),
+        ["maximize" | "maximise", path] => diagnostic.help(format!("write `max {path}`")),
+        ["minimize" | "minimise", path] => diagnostic.help(format!("write `min {path}`")),
+        _ => diagnostic.help(
+            "write `max stage.metric` or `min stage.metric`, as in `max evaluate.ner.span_f1`",
+        ),
+    });
+    None
 }
 
 /// `folds = 5`.

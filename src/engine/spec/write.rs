@@ -171,13 +171,8 @@ impl Experiment {
     fn write_sweep(&self, out: &mut String, rewrite: Rewrite<'_>) {
         let Some(sweep) = &self.sweep else { return };
         let _ = writeln!(out, "\n[sweep]\nmethod = {}", quote(sweep.method.name()));
-        if let Some(objective) = &sweep.objective {
-            let direction = if objective.maximize { "max" } else { "min" };
-            let _ = writeln!(
-                out,
-                "objective = {}",
-                quote(&format!("{direction} {}", objective.metric))
-            );
+        if let Some((objective, _)) = &sweep.objective {
+            let _ = writeln!(out, "objective = {}", quote(&objective.to_string()));
         }
         if let Some(seeds) = &sweep.seeds {
             let _ = writeln!(out, "seeds = {:?}", seeds.addends);
@@ -307,13 +302,8 @@ impl Experiment {
 ///
 /// * `add`: takes a path, what stands there, and its place
 fn sweep_origins(sweep: &Sweep, add: &mut dyn FnMut(String, String, Span)) {
-    if let Some(objective) = &sweep.objective {
-        let direction = if objective.maximize { "max" } else { "min" };
-        add(
-            "sweep.objective".to_owned(),
-            quote(&format!("{direction} {}", objective.metric)),
-            objective.span,
-        );
+    if let Some((objective, span)) = &sweep.objective {
+        add("sweep.objective".to_owned(), quote(&objective.to_string()), *span);
     }
     if let Some(seeds) = &sweep.seeds {
         add("sweep.seeds".to_owned(), format!("{:?}", seeds.addends), seeds.span);

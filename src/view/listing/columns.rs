@@ -44,7 +44,11 @@ pub(super) const OWN: &[Own] = &[
     Own {
         name: "objective",
         levels: ALL,
-        of: |item| Cell::text(item.run.about.objective.clone().unwrap_or_default()),
+        of: |item| {
+            Cell::text(
+                item.run.about.objective.as_ref().map(ToString::to_string).unwrap_or_default(),
+            )
+        },
     },
     Own { name: "file", levels: ALL, of: |item| Cell::text(item.run.about.file.to_string_lossy()) },
     Own { name: "name", levels: ALL, of: |item| Cell::text(&item.run.about.results) },

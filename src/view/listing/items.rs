@@ -114,9 +114,8 @@ impl<'a> Items<'a> {
     #[must_use]
     pub fn headlines(&self) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
-        let objective =
-            |item: &Item<'a>| Some(item.run.about.objective.as_deref()?.split_once(' ')?.1);
-        let objectives = self.list.iter().filter_map(objective).map(str::to_owned);
+        let objectives = self.list.iter().filter_map(|item| item.run.about.objective.as_ref());
+        let objectives = objectives.map(|objective| objective.metric.clone());
         let others = self.list.iter().flat_map(|item| item.run.about.headlines.iter().cloned());
         for name in objectives.chain(others) {
             if !found.contains(&name) {

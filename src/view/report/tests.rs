@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::*;
-use crate::base::diagnostics::{Sources, Span};
 use crate::engine::plan::{Choose, Home, Level, Objective, Point, SweepShape};
 use crate::engine::runs::{Asked, NodeStatus, Of, RunFile, RunStatus, Step, TrialStatus};
 use crate::engine::stage::{
@@ -64,7 +63,6 @@ impl Sweep {
                 chosen: Vec::new(),
             }
         };
-        let span = Span::new(Sources::new().add("x".to_owned(), String::new()), 0..0);
         let shape = SweepShape {
             axes: ["train.learning_rate", "train.batch_size"]
                 .map(|name| (name.into(), Vec::new()))
@@ -72,7 +70,7 @@ impl Sweep {
             seeds: vec![0, 1, 2],
             folds: None,
             points: count,
-            objective: Some(Objective { maximize: true, metric: METRIC.to_owned(), span }),
+            objective: Some(Objective { maximize: true, metric: METRIC.to_owned() }),
             choose: Choose::Mean,
             rungs: 1,
             has_finalists: false,

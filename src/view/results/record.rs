@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::base::disk::regular;
+use crate::engine::plan::Objective;
 use crate::engine::runs::{KeysByTrial, MadeBy, Publication};
 use crate::engine::stage::Scores;
 
@@ -29,7 +30,7 @@ pub struct Record {
     pub keys: KeysByTrial,
     /// What a sweep's best is chosen by, such as `max evaluate.ner.span_f1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub objective: Option<String>,
+    pub objective: Option<Objective>,
     /// Stages whose results are not here, since they failed or were not run.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub missing: BTreeSet<String>,

@@ -75,9 +75,11 @@ impl Charts<'_> {
         if let Some(asked) = look.score {
             return scores.get(asked % scores.len().max(1)).copied();
         }
-        let objective = self.watched.run.asked.objective.as_deref().unwrap_or_default();
-        // `max evaluate.ner.span_f1` is `ner.span_f1` of a training.
-        let of_objective = |(name, _): &&&(String, Curve)| objective.ends_with(&format!(".{name}"));
+        let objective = self.watched.run.asked.objective.as_ref();
+        // `evaluate.ner.span_f1` is `ner.span_f1` of a training.
+        let of_objective = |(name, _): &&&(String, Curve)| {
+            objective.is_some_and(|objective| objective.metric.ends_with(&format!(".{name}")))
+        };
         scores.iter().find(of_objective).or(scores.first()).copied()
     }
 

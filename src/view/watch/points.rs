@@ -10,8 +10,8 @@ use crate::engine::exec::PointEnded;
 /// A row for each point, under their head: those with fresh seeds before others, and those of later rungs before earlier ones.
 pub(super) fn rows(watched: &Watched) -> Vec<(Tone, String)> {
     let Some(PointEnded { metric, .. }) = watched.points.first() else { return Vec::new() };
-    let objective = watched.run.asked.objective.as_deref().unwrap_or_default();
-    let sign = if objective.starts_with("min ") { -1.0 } else { 1.0 };
+    let objective = watched.run.asked.objective.as_ref();
+    let sign = if objective.is_some_and(|objective| !objective.maximize) { -1.0 } else { 1.0 };
     let place = |point: &PointEnded| {
         let rung = point.rung.unwrap_or(if point.is_finalist { usize::MAX } else { 0 });
         (rung, point.mean.map_or(f64::NEG_INFINITY, |mean| sign * mean))

@@ -19,7 +19,7 @@ fn run(status: RunStatus, exit_code: Option<u8>) -> RunFile {
         experiment: "tiny".to_owned(),
         file: "experiments/tiny.toml".into(),
         program: "0.1.0".to_owned(),
-        asked: Asked { objective: Some("max evaluate.ner.span_f1".to_owned()), ..Asked::default() },
+        asked: Asked { objective: "max evaluate.ner.span_f1".parse().ok(), ..Asked::default() },
         status,
         started: "2026-11-29T11:38:53.000Z".to_owned(),
         elapsed_ms: exit_code.map(|_| 90_000),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::engine::plan::CacheKey;
+use crate::engine::plan::{CacheKey, Objective};
 use crate::engine::runs::record::RunStatus;
 
 /// What is known of a run without looking at its scores and parameters.
@@ -28,7 +28,7 @@ pub struct About {
     pub started: String,
     pub elapsed_ms: Option<u64>,
     /// What a sweep's best point is chosen by, such as `max evaluate.ner.span_f1`.
-    pub objective: Option<String>,
+    pub objective: Option<Objective>,
     /// The labels of the trials from which the score of the point comes that was chosen by it.
     pub best: Vec<String>,
     /// The names of the scores that say most.

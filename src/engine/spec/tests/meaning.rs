@@ -199,7 +199,7 @@ fn a_sweep_is_inherited_down_to_its_axes() {
         experiment
             .sweep
             .and_then(|sweep| sweep.objective)
-            .is_some_and(|objective| objective.maximize && objective.metric == "evaluate.f1")
+            .is_some_and(|(objective, _)| objective.maximize && objective.metric == "evaluate.f1")
     );
     let experiment = files(
         "extends = \"a.toml\"\nunset = [\"sweep.over.train.b\", \"sweep.objective\", \"sweep.seeds\"]\n",
@@ -340,7 +340,7 @@ fn the_objective_comes_from_the_command_line_in_two_ways() {
     let files = [("x.toml", "version = 1\n[stage.evaluate]\n")];
     for overrides in [Overrides { set, ..Overrides::default() }, named] {
         let sweep = good_with(&files, &overrides).sweep.expect("a sweep");
-        let objective = sweep.objective.expect("an objective");
+        let (objective, _) = sweep.objective.expect("an objective");
         assert!(objective.maximize && objective.metric == "evaluate.loss");
         assert_eq!(sweep.seeds.map(|seeds| seeds.addends), Some(vec![0, 1]));
         assert!(sweep.from_command_line);

@@ -106,7 +106,7 @@ fn meaning(experiment: &Experiment) -> serde_json::Value {
     let sweep = experiment.sweep.as_ref().map(|sweep| {
         let axes: BTreeMap<String, Vec<serde_json::Value>> =
             sweep.axes.iter().map(|axis| (axis.target.to_string(), axis.values.iter().map(tagged).collect())).collect();
-        let objective = sweep.objective.as_ref().map(|objective| (objective.maximize, objective.metric.clone()));
+        let objective = sweep.objective.as_ref().map(|(objective, _)| (objective.maximize, objective.metric.clone()));
         serde_json::json!({ "axes": axes, "objective": objective, "seeds": sweep.seeds.as_ref().map(|seeds| &seeds.addends) })
     });
     serde_json::json!({
