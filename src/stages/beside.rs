@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::engine::stage::{Caveat, StageError};
 use crate::stages::artifacts::{Evaluation, Origin};
 use crate::tasks::metrics::{Metric, Scores};
-use crate::text::{ClassHead, CorpusTasks};
+use crate::text::CorpusTasks;
 
 /// Evaluations of something else.
 #[derive(Default)]
@@ -73,23 +73,17 @@ impl Beside {
 
     /// Holds the model's scores against the others', by the metrics that say most of each task.
     pub(super) fn compare(&self, scores: &Scores, tasks: &CorpusTasks) -> Comparison {
-        let head = |head: &ClassHead| match head.classes.len() {
-            2 => format!("{}.f1", head.name),
-            _ => format!("{}.macro_f1", head.name),
-        };
-        let names = tasks.tagging.then(|| "ner.span_f1".to_owned());
-        let names = names.into_iter().chain(tasks.heads.iter().map(head));
-        let row = |name: String| {
-            let metric = Metric::named(&name)?;
+        let row = |metric: Metric| {
+            let path = metric.name().split('.');
             let value = |other: &Other| {
-                name.split('.').fold(&other.metrics, |value, key| &value[key]).as_f64()
+                path.clone().fold(&other.metrics, |value, key| &value[key]).as_f64()
             };
             let others = self.0.iter().map(value).collect();
-            Some(Row { model: scores.get(&metric), metric, others })
+            Row { model: scores.get(&metric), metric, others }
         };
         Comparison {
             names: self.0.iter().map(|other| other.name.clone()).collect(),
-            rows: names.filter_map(row).collect(),
+            rows: Metric::headlines(tasks).into_iter().map(row).collect(),
         }
     }
 }

@@ -11,10 +11,10 @@ use super::metrics::{
     span_report, token_accuracy,
 };
 use crate::base::IGNORE;
-use crate::text::{EncodedSplit, Fit, LabelSet};
+use crate::text::{self, EncodedSplit, Fit, LabelSet};
 
 /// What the task is called.
-pub const NAME: &str = "ner";
+pub const NAME: &str = text::TAGGING;
 
 pub(super) const WITHOUT_GRADIENT: &str = "no token of the training split has a label that counts: set `ner_weight = 0`, or `ignore_outside = false`";
 

@@ -6,13 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::visible;
 
+/// What the tagging of entities is called in results and parameters.
+pub const TAGGING: &str = "ner";
 /// The head that a corpus has which says nothing of heads, and its classes.
 pub const ANOMALY: &str = "anomaly";
 pub const ANOMALY_CLASSES: [&str; 2] = ["normal", "anomaly"];
 
 /// What files and columns that hold something else are called.
 const RESERVED: [&str; 14] = [
-    "ner",
+    TAGGING,
     "tag",
     "loss",
     "text",

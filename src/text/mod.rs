@@ -39,7 +39,7 @@ mod windows;
 pub mod words;
 
 pub use corpus_tasks::{
-    ANOMALY, ANOMALY_CLASSES, ClassHead, CorpusTasks, anomaly, check_head_name, head_name,
+    ANOMALY, ANOMALY_CLASSES, ClassHead, CorpusTasks, TAGGING, anomaly, check_head_name, head_name,
 };
 pub use description::{Description, Field, LabelUse, Lengths, Repeats};
 pub use encoded::{EncodedError, EncodedSplit, SplitWriter};

@@ -13,7 +13,7 @@ use crate::text::readers::{
     self, Classes, Columns, Encoding, Findings, Format, Heads, Nested, Note, Options, Problems,
     ReadError, Rules, Scheme, Shipped,
 };
-use crate::text::{Description, Example, Field, Lengths, Scale};
+use crate::text::{ANOMALY, Description, Example, Field, Lengths, Scale};
 use crate::view::format;
 
 mod written;
@@ -87,7 +87,7 @@ pub struct Sketch {
     heads: Vec<(String, Vec<String>)>,
     /// Fields that might.
     others: Vec<String>,
-    /// Whether texts have the class `anomaly`, which needs no mention.
+    /// Whether texts have classes of the head [`ANOMALY`], which needs no mention.
     has_anomaly: bool,
     division: Division,
     /// What tags are called that are numbers.
@@ -142,7 +142,7 @@ impl Sketch {
                 help: Some(format!("label {FEWEST} or more")),
             });
         }
-        let has_anomaly = description.classes.contains_key("anomaly");
+        let has_anomaly = description.classes.contains_key(ANOMALY);
         let (heads, others) = heads(&description, has_anomaly);
         if description.labels.is_empty() && heads.is_empty() && !has_anomaly {
             let known: Vec<String> =
@@ -200,11 +200,9 @@ impl Sketch {
             write!(text, "\nclasses of `{name}`: {}", classes.join(", ")).expect("a string");
         }
         if self.has_anomaly {
-            let counts: Vec<String> = it.classes["anomaly"]
-                .iter()
-                .map(|(name, count)| format!("{name} {count}"))
-                .collect();
-            write!(text, "\nclasses of `anomaly`: {}", counts.join(", ")).expect("a string");
+            let counts: Vec<String> =
+                it.classes[ANOMALY].iter().map(|(name, count)| format!("{name} {count}")).collect();
+            write!(text, "\nclasses of `{ANOMALY}`: {}", counts.join(", ")).expect("a string");
         }
         write!(text, "\nsplit: {}\n", self.reason()).expect("a string");
         visible::text(&text).into_owned()

@@ -54,7 +54,7 @@ fn check_method(sweep: &Sweep, problems: &mut Problems) {
     }
     if sweep.objective.is_none() {
         let message = format!("`method = \"{name}\"` needs an `objective`");
-        let help = "write what is to be best, as in `objective = \"max evaluate.ner.span_f1\"`";
+        let help = "write what is to be best: `objective = \"max stage.metric\"`";
         problems.push(problem(message, sweep.span).help(help));
     }
     if sweep.points.is_none() {
@@ -70,7 +70,8 @@ fn check_late(sweep: &Sweep, stages: &[StageDeclaration], problems: &mut Problem
     }
     for span in stages.iter().filter_map(|stage| stage.at_best) {
         let message = "`at = \"best\"` in a sweep without an `objective`";
-        let help = "write what is to be best, as in `objective = \"max evaluate.ner.span_f1\"` below `[sweep]`";
+        let help =
+            "write what is to be best: `objective = \"max stage.metric\"` below `[sweep]`";
         problems.push(Diagnostic::new("no-objective", message).at(span).help(help));
     }
 }
@@ -102,7 +103,7 @@ fn check_choice(
     let name = choose.name();
     let diagnostic = |message: String| Diagnostic::new("choose", message).at(span);
     if sweep.objective.is_none() {
-        let help = "write what is to be best, as in `objective = \"max evaluate.ner.span_f1\"`";
+        let help = "write what is to be best: `objective = \"max stage.metric\"`";
         let message =
             format!("`choose = \"{name}\"` chooses by the `objective`, and there is none");
         problems.push(diagnostic(message).help(help));
@@ -140,7 +141,7 @@ fn check_rungs(sweep: &Sweep, problems: &mut Problems) {
         let diagnostic = |message: String| Diagnostic::new("rungs", message).at(span);
         if sweep.objective.is_none() {
             let message = format!("`{key}` goes by the `objective`, and there is none");
-            let help = "write what is to be best, as in `objective = \"max evaluate.ner.span_f1\"`";
+            let help = "write what is to be best: `objective = \"max stage.metric\"`";
             problems.push(diagnostic(message).help(help));
         }
         if sweep.axes.is_empty() {

@@ -158,10 +158,9 @@ fn count(reader: &mut Reader<'_>, name: &str, noun: &str, node: &Node) -> Option
 
 pub(super) fn objective(reader: &mut Reader<'_>, node: &Node) -> Option<(Objective, Span)> {
     let NodeData::String(text) = &node.data else {
-        reader.problems.push(
-            mismatch("`objective`", "a string", node)
-                .help("write `max stage.metric`, as in `max evaluate.ner.span_f1`"),
-        );
+        reader
+            .problems
+            .push(mismatch("`objective`", "a string", node).help("write `max stage.metric`"));
         return None;
     };
     if let Ok(objective) = text.parse::<Objective>() {
@@ -175,7 +174,7 @@ pub(super) fn objective(reader: &mut Reader<'_>, node: &Node) -> Option<(Objecti
         ["maximize" | "maximise", path] => diagnostic.help(format!("write `max {path}`")),
         ["minimize" | "minimise", path] => diagnostic.help(format!("write `min {path}`")),
         _ => diagnostic.help(
-            "write `max stage.metric` or `min stage.metric`, as in `max evaluate.ner.span_f1`",
+            "write `max stage.metric` or `min stage.metric`: a stage that evaluates, and what it measures",
         ),
     });
     None

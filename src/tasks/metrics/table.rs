@@ -9,12 +9,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::evidence::Evidence;
 use super::{auroc, average_precision, token_accuracy};
 use crate::tasks::tagging;
-use crate::text::{CorpusTasks, check_head_name};
+use crate::text::{ClassHead, CorpusTasks, check_head_name};
 
 /// A metric.
 struct Row {
-    /// In `metrics.json` it stands below the task that it scores, if there is one.
-    name: &'static str,
+    /// Its path in `metrics.json`, with `*` in the place of a head over whole texts.
+    path: &'static str,
     scores: Subject,
     lower_is_better: bool,
     needs: Needs,
@@ -43,64 +43,57 @@ pub enum Needs {
 }
 
 const fn row(
-    name: &'static str,
+    path: &'static str,
     scores: Subject,
     needs: Needs,
     value: fn(&Evidence<'_>) -> Option<f64>,
 ) -> Row {
-    Row { name, scores, lower_is_better: false, needs, value }
+    Row { path, scores, lower_is_better: false, needs, value }
 }
 
 const ROWS: [Row; 14] = [
     Row { lower_is_better: true, ..row("loss", Subject::Model, Needs::Texts, |of| of.loss) },
-    row("token_accuracy", Subject::Tagging, Needs::Texts, |of| {
+    row("ner.token_accuracy", Subject::Tagging, Needs::Texts, |of| {
         token_accuracy(of.tags.as_ref()?.truth, of.tags.as_ref()?.predicted)
     }),
-    row("span_precision", Subject::Tagging, Needs::Entities, |of| {
+    row("ner.span_precision", Subject::Tagging, Needs::Entities, |of| {
         of.tags.as_ref()?.spans.micro.precision
     }),
-    row("span_recall", Subject::Tagging, Needs::Entities, |of| {
+    row("ner.span_recall", Subject::Tagging, Needs::Entities, |of| {
         of.tags.as_ref()?.spans.micro.recall
     }),
-    row("span_f1", Subject::Tagging, Needs::Entities, |of| of.tags.as_ref()?.spans.micro.f1),
-    row("accuracy", Subject::Classes, Needs::Texts, |of| of.counts()?.micro_f1()),
-    row("precision", Subject::TwoClasses, Needs::Positives, |of| of.binary()?.precision),
-    row("recall", Subject::TwoClasses, Needs::Positives, |of| of.binary()?.recall),
-    row("f1", Subject::TwoClasses, Needs::Positives, |of| of.binary()?.f1),
-    row("auroc", Subject::TwoClasses, Needs::BothClasses, |of| {
+    row("ner.span_f1", Subject::Tagging, Needs::Entities, |of| of.tags.as_ref()?.spans.micro.f1),
+    row("*.accuracy", Subject::Classes, Needs::Texts, |of| of.counts()?.micro_f1()),
+    row("*.precision", Subject::TwoClasses, Needs::Positives, |of| of.binary()?.precision),
+    row("*.recall", Subject::TwoClasses, Needs::Positives, |of| of.binary()?.recall),
+    row("*.f1", Subject::TwoClasses, Needs::Positives, |of| of.binary()?.f1),
+    row("*.auroc", Subject::TwoClasses, Needs::BothClasses, |of| {
         auroc(of.classes.as_ref()?.truth, of.classes.as_ref()?.scores)
     }),
-    row("average_precision", Subject::TwoClasses, Needs::Positives, |of| {
+    row("*.average_precision", Subject::TwoClasses, Needs::Positives, |of| {
         average_precision(of.classes.as_ref()?.truth, of.classes.as_ref()?.scores)
     }),
-    row("macro_f1", Subject::Classes, Needs::Texts, |of| of.counts()?.macro_f1()),
+    row("*.macro_f1", Subject::Classes, Needs::Texts, |of| of.counts()?.macro_f1()),
     // Of texts that have one class each, it is the share that is right.
-    row("micro_f1", Subject::Classes, Needs::Texts, |of| of.counts()?.micro_f1()),
+    row("*.micro_f1", Subject::Classes, Needs::Texts, |of| of.counts()?.micro_f1()),
     Row {
         lower_is_better: true,
-        ..row("ece", Subject::Classes, Needs::Texts, |of| {
+        ..row("*.ece", Subject::Classes, Needs::Texts, |of| {
             of.classes.as_ref()?.reliability().expected_error()
         })
     },
 ];
 
-/// The names of all metrics, with `*` in the place of a head over whole texts.
-pub const NAMES: [&str; ROWS.len()] = [
-    "loss",
-    "ner.token_accuracy",
-    "ner.span_precision",
-    "ner.span_recall",
-    "ner.span_f1",
-    "*.accuracy",
-    "*.precision",
-    "*.recall",
-    "*.f1",
-    "*.auroc",
-    "*.average_precision",
-    "*.macro_f1",
-    "*.micro_f1",
-    "*.ece",
-];
+/// The paths of all metrics, with `*` in the place of a head over whole texts.
+pub const NAMES: [&str; ROWS.len()] = {
+    let mut names = [""; ROWS.len()];
+    let mut number = 0;
+    while number < names.len() {
+        names[number] = ROWS[number].path;
+        number += 1;
+    }
+    names
+};
 
 /// A number by which evaluations are compared: a row of the table, of a task.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -126,7 +119,7 @@ impl Metric {
     pub fn of_tasks(tasks: &CorpusTasks) -> Vec<Self> {
         let mut all = Self::within(None, &[Subject::Model]);
         if tasks.tagging {
-            all.extend(Self::within(Some(tagging::NAME), &[Subject::Tagging]));
+            all.extend(Self::within(None, &[Subject::Tagging]));
         }
         for head in &tasks.heads {
             let subjects = match head.classes.len() {
@@ -138,13 +131,23 @@ impl Metric {
         all
     }
 
-    fn within(task: Option<&str>, subjects: &[Subject]) -> Vec<Self> {
+    /// * `head`: over whole texts, of metrics that score one
+    fn within(head: Option<&str>, subjects: &[Subject]) -> Vec<Self> {
         let rows = ROWS.iter().enumerate().filter(|(_, row)| subjects.contains(&row.scores));
-        let path = |name: &str| match task {
-            Some(task) => format!("{task}.{name}"),
-            None => name.to_owned(),
+        let name = |path: &str| path.replacen('*', head.unwrap_or("*"), 1);
+        rows.map(|(number, row)| Self { row: Some(number), name: name(row.path) }).collect()
+    }
+
+    /// That which says most of each task: F1 of entities, of the class that is looked for, or where none is the mean of all classes'.
+    #[must_use]
+    pub fn headlines(tasks: &CorpusTasks) -> Vec<Self> {
+        let tagging = tasks.tagging.then(|| format!("{}.span_f1", tagging::NAME));
+        let of_head = |head: &ClassHead| match head.classes.len() {
+            2 => format!("{}.f1", head.name),
+            _ => format!("{}.macro_f1", head.name),
         };
-        rows.map(|(number, row)| Self { row: Some(number), name: path(row.name) }).collect()
+        let names = tagging.into_iter().chain(tasks.heads.iter().map(of_head));
+        names.filter_map(|name| Self::named(&name)).collect()
     }
 
     /// The metric of this path; of a head over whole texts, whether there is such a head or not.
@@ -152,7 +155,7 @@ impl Metric {
     pub fn named(path: &str) -> Option<Self> {
         let all = match path.split_once('.') {
             None => Self::within(None, &[Subject::Model]),
-            Some((tagging::NAME, _)) => Self::within(Some(tagging::NAME), &[Subject::Tagging]),
+            Some((tagging::NAME, _)) => Self::within(None, &[Subject::Tagging]),
             Some((head, _)) => {
                 check_head_name(head).ok()?;
                 Self::within(Some(head), &[Subject::Classes, Subject::TwoClasses])
@@ -265,7 +268,6 @@ impl JsonSchema for Metric {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::ClassHead;
 
     fn metric(name: &str) -> Metric {
         Metric::named(name).expect("a metric")
@@ -285,11 +287,13 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_the_table_are_those_of_its_rows() {
+    fn every_row_scores_a_task_or_the_model() {
         let all = Metric::of_tasks(&CorpusTasks::default());
         let names: Vec<String> =
             all.iter().map(|metric| metric.name().replace("anomaly", "*")).collect();
         assert_eq!(names, NAMES);
+        let headlines = [metric("ner.span_f1"), metric("anomaly.f1")];
+        assert_eq!(Metric::headlines(&CorpusTasks::default()), headlines);
     }
 
     #[test]
@@ -307,6 +311,7 @@ mod tests {
         assert_eq!(metric("severity.f1").check(&tasks), Err(NoSubject::Classes(3)));
         assert_eq!(metric("anomaly.f1").check(&tasks), Err(NoSubject::Task));
         assert_eq!(metric("severity.macro_f1").check(&tasks), Ok(()));
+        assert_eq!(Metric::headlines(&tasks), [metric("severity.macro_f1")]);
     }
 
     #[test]
