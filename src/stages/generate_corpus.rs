@@ -77,6 +77,7 @@ fn anomaly_ratio() -> f64 {
 impl Stage for GenerateCorpus {
     const KIND: &'static str = "generate_corpus";
     const CODE: &'static [CodeVersion] = &[versions::TEMPLATES, versions::SPLIT];
+    const DIVIDED_BY: Option<&'static str> = Some("split");
     type Inputs = NoInputs;
     type Output = CorpusFiles;
 

@@ -377,6 +377,7 @@ impl ReadCorpus {
 impl Stage for ReadCorpus {
     const KIND: &'static str = "read_corpus";
     const CODE: &'static [CodeVersion] = &[versions::JSONL, versions::SPLIT];
+    const DIVIDED_BY: Option<&'static str> = Some("split");
     type Inputs = NoInputs;
     type Output = CorpusFiles;
 

@@ -196,6 +196,8 @@ fn count_words(text: &str) -> Result<Content, Vec<SourceProblem>> {
 }
 
 stage!(GenerateCorpus, "generate_corpus", Nothing => Corpus,
+    const DIVIDED_BY: Option<&'static str> = Some("split");,
+
     fn check(&self) -> Vec<ParameterProblem> {
         let problem = ParameterProblem::new(["split"], "more than there is in `split`");
         if self.split.train + self.split.validation > 1.5 { vec![problem] } else { Vec::new() }

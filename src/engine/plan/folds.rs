@@ -1,28 +1,23 @@
 //! The stage whose corpus a sweep's `folds` divide.
 
-use super::draft::Draft;
 use super::validate::names_text;
 use super::wires::Graph;
 use crate::base::diagnostics::Diagnostic;
-use crate::engine::spec::{AxisTarget, Folds, Sweep};
+use crate::engine::spec::{AxisTarget, FOLD, Folds, Sweep};
 
-/// The parameter of the kinds that divide a corpus.
-pub(super) const FOLD: &str = "fold";
-/// The parameter that tells which of several stages of such kinds does.
-const SPLIT: &str = "split";
-
-/// The number of the stage that is divided: the only one of a kind that can be, or the only one of these with a `split`. Else those that could be.
+/// The number of the stage that is divided: the only one of a kind that can be, or the only one of these that is asked to divide. Else those that
+/// could be.
 pub(super) fn folded(graph: &Graph<'_>) -> Result<usize, Vec<usize>> {
-    let is_of_kind = |draft: &Draft<'_>| {
-        draft.kind.as_ref().is_some_and(|(_, schema)| schema.property(FOLD).is_some())
-    };
-    let all: Vec<usize> =
-        (0..graph.drafts.len()).filter(|number| is_of_kind(&graph.drafts[*number])).collect();
-    let has_split = |number: &&usize| graph.drafts[**number].declaration.parameter(SPLIT).is_some();
-    match (all.as_slice(), all.iter().filter(has_split).collect::<Vec<_>>().as_slice()) {
-        ([only], _) => Ok(*only),
-        (_, [only]) => Ok(**only),
-        _ => Err(all),
+    let all = graph.drafts.iter().enumerate().filter_map(|(number, draft)| {
+        let asks = draft.kind.as_ref()?.0.divided_by?;
+        Some((number, draft.declaration.parameter(asks).is_some()))
+    });
+    let all: Vec<(usize, bool)> = all.collect();
+    let asked: Vec<usize> =
+        all.iter().filter(|(_, asks)| *asks).map(|(number, _)| *number).collect();
+    match (all.as_slice(), asked.as_slice()) {
+        ([(only, _)], _) | (_, [only]) => Ok(*only),
+        _ => Err(all.into_iter().map(|(number, _)| number).collect()),
     }
 }
 
@@ -35,10 +30,8 @@ pub(super) fn check_folds(folds: Folds, sweep: &Sweep, graph: &Graph<'_>) -> Opt
     let number = match folded(graph) {
         Ok(number) => number,
         Err(none) if none.is_empty() => {
-            let has_fold = |kind: &&crate::engine::stage::StageKind| {
-                kind.schema()["properties"].get(FOLD).is_some()
-            };
-            let kinds = names_text(graph.kinds.iter().filter(has_fold).map(|kind| kind.name));
+            let divided = graph.kinds.iter().filter(|kind| kind.divided_by.is_some());
+            let kinds = names_text(divided.map(|kind| kind.name));
             let message = format!("`folds` divides nothing, since no stage is of kind {kinds}");
             return Some(Diagnostic::new("idle-axis", message).at(folds.span));
         }
@@ -46,7 +39,9 @@ pub(super) fn check_folds(folds: Folds, sweep: &Sweep, graph: &Graph<'_>) -> Opt
             let names = several.iter().map(|number| &*graph.drafts[*number].declaration.name);
             let message =
                 format!("`folds` divides one corpus, and there are {}", names_text(names));
-            let help = "give the one that is to be divided a `split`, and no other";
+            let asks = graph.drafts[several[0]].kind.as_ref().and_then(|(kind, _)| kind.divided_by);
+            let asks = asks.unwrap_or_default();
+            let help = format!("give the one that is to be divided a `{asks}`, and no other");
             let diagnostic = Diagnostic::new("several-corpora", message).at(folds.span);
             return Some(diagnostic.help(help));
         }

@@ -13,7 +13,6 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Digests;
 use super::draft::Draft;
-use super::folds::FOLD;
 use super::key::parameters_digest;
 use super::node::{Commit, Own};
 use super::parameters::{Column, Given, Resolver};
@@ -23,7 +22,7 @@ use super::sources::{Owner, SourceFiles, problem_diagnostic};
 use super::sweep::{Axes, Effects};
 use super::trials::{Classes, Trials};
 use crate::base::diagnostics::{Diagnostic, Span};
-use crate::engine::spec::{Experiment, StageDeclaration, Sweep};
+use crate::engine::spec::{Experiment, FOLD, SEED, StageDeclaration, Sweep};
 use crate::engine::stage::{AnyStage, HubCommit, ParameterProblem, SourceFile, StageKind};
 
 /// A stage's parameters along the dimensions that vary it directly.
@@ -79,7 +78,7 @@ impl<'a> Reader<'a> {
         let (kind, schema) = draft.kind.as_ref()?;
         let columns = self.resolver.columns(number, draft, schema, self.found)?;
         let trials = self.resolver.trials;
-        let is_replicated = draft.is_replicated() && schema.property("seed").is_some();
+        let is_replicated = draft.is_replicated() && schema.property(SEED).is_some();
         let along = columns.iter().flat_map(|column| column.classes.dimensions.iter().copied());
         let is_folded = trials.folds().is_some() && self.folded == Some(number);
         let along = along.chain(trials.folds().filter(|_| is_folded));
@@ -237,16 +236,16 @@ impl Reading<'_> {
             parameters.insert(FOLD.to_owned(), json!({"index": index, "of": of}));
         }
         if let Some(addend) = addend {
-            let seed = match parameters.get("seed") {
+            let seed = match parameters.get(SEED) {
                 Some(seed) => seed.as_u64(),
                 None => {
-                    let property = self.schema.property("seed");
+                    let property = self.schema.property(SEED);
                     let default = property.and_then(|seed| seed.default.as_ref());
                     default.map_or(Some(0), Json::as_u64)
                 }
             };
             match seed.and_then(|seed| seed.checked_add(addend)) {
-                Some(seed) => drop(parameters.insert("seed".to_owned(), seed.into())),
+                Some(seed) => drop(parameters.insert(SEED.to_owned(), seed.into())),
                 None => return Row::Failed(Failure::Seed(addend)),
             }
         }

@@ -12,6 +12,7 @@ use super::schema::Schema;
 use super::warning::Warning;
 use super::{CacheKey, Fingerprint, SweepShape, Trial};
 use crate::base::diagnostics::Diagnostics;
+use crate::engine::spec::SEED;
 use crate::engine::stage::{AnyStage, Facts, HubCommit, StageKind};
 
 /// The position of a node in [`Plan::nodes`].
@@ -217,7 +218,7 @@ impl Plan {
     /// The seed that a stage has in a trial, whatever it was added up from.
     #[must_use]
     pub fn seed(&self, trial: u32, stage: &str) -> Option<u64> {
-        self.node(self.node_of(trial, stage)?).instance.parameters()["seed"].as_u64()
+        self.node(self.node_of(trial, stage)?).instance.parameters()[SEED].as_u64()
     }
 
     /// The parts of a node's key; `None` as long as a commit upstream is unknown.

@@ -12,7 +12,7 @@ use super::sweep::{Axes, Effects, two_seeds};
 use super::trials::{Classes, Trials};
 use super::validate::{Validator, names_text};
 use crate::base::diagnostics::{Diagnostic, Span};
-use crate::engine::spec::{Data, Experiment, Value};
+use crate::engine::spec::{Data, Experiment, SEED, Value};
 
 /// A parameter along the axes that vary it.
 pub(super) struct Column<'a> {
@@ -88,7 +88,7 @@ impl Resolver<'_> {
         if let Some(parameter) = parameters.find(|parameter| *parameter.name == *property.name) {
             return Some(Cow::Borrowed(&parameter.value));
         }
-        let (seed, span) = self.experiment.seed.filter(|_| property.name == "seed")?;
+        let (seed, span) = self.experiment.seed.filter(|_| property.name == SEED)?;
         let data = i64::try_from(seed).map_or(Data::Invalid, Data::Integer);
         Some(Cow::Owned(Value { data, span, folder: Path::new("").into() }))
     }
@@ -137,7 +137,7 @@ impl Resolver<'_> {
         found: &mut Vec<Diagnostic>,
     ) -> Column<'s> {
         let (roots, swept) = value.map(|value| self.references(value)).unwrap_or_default();
-        if let (Some(seeds), "seed", Some((axis, _))) =
+        if let (Some(seeds), SEED, Some((axis, _))) =
             (self.seeds(), property.name.as_str(), swept.first())
             && draft.is_replicated()
         {

@@ -12,7 +12,8 @@ use super::canonical::{Canonical, Numbers};
 use super::{full_text, value_text};
 use crate::base::diagnostics::{Diagnostic, Sources};
 use crate::engine::spec::{
-    Axis, AxisTarget, Condition, Data, Experiment, Method, Skip, Sweep, Value, What, dimensions,
+    Axis, AxisTarget, Condition, Data, Experiment, Method, SEED, Skip, Sweep, Value, What,
+    dimensions,
 };
 
 /// A grid beyond this is taken for a mistake, which must not cost the machine its memory.
@@ -127,7 +128,7 @@ impl Points {
         names.iter().for_each(|name| *counts.entry(last_word(name)).or_default() += 1);
         let known = |name: &String| {
             let short = last_word(name);
-            let ambiguous = counts[short] > 1 || short == "seed";
+            let ambiguous = counts[short] > 1 || short == SEED;
             let word = file_safe(if ambiguous { name } else { short });
             Known { name: name.as_str().into(), word, values: Vec::new(), places: HashMap::new() }
         };

@@ -13,7 +13,7 @@ use super::validate::names_text;
 use super::value_text;
 use super::wires::Graph;
 use crate::base::diagnostics::{Diagnostic, Span, quoted, suggest};
-use crate::engine::spec::{Axis, AxisTarget, Choose, Experiment, Objective, Sweep, Value};
+use crate::engine::spec::{Axis, AxisTarget, Choose, Experiment, Objective, SEED, Sweep, Value};
 use crate::engine::stage::covered;
 
 /// What a sweep spans.
@@ -264,7 +264,7 @@ fn target(
     }
     if schema.property(parameter).is_some() {
         let seeds = experiment.sweep.as_ref().and_then(Sweep::replicates);
-        if let Some(seeds) = seeds.filter(|_| kind.replicated && &**parameter == "seed") {
+        if let Some(seeds) = seeds.filter(|_| kind.replicated && &**parameter == SEED) {
             found.push(two_seeds(name, span, seeds));
         }
         return Some(Target::Stage(number, Arc::clone(parameter)));
@@ -426,7 +426,7 @@ fn one_idle_value(
         Target::Params(name) => experiment.params.get(&**name).map(|value| value.span),
         Target::Stage(stage, parameter) => {
             let declaration = graph.drafts[*stage].declaration;
-            let seed = experiment.seed.filter(|_| &**parameter == "seed").map(|(_, span)| span);
+            let seed = experiment.seed.filter(|_| &**parameter == SEED).map(|(_, span)| span);
             declaration.parameter(parameter).map(|parameter| parameter.value.span).or(seed)
         }
     };

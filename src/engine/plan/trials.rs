@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::points::{self, Point, Points};
-use crate::engine::spec::{Sweep, Value};
+use crate::engine::spec::{FOLD, RUNG, SEED, Sweep, Value};
 
 /// One point and seed.
 #[derive(Debug, Clone)]
@@ -218,10 +218,10 @@ impl<'a> Trials<'a> {
     /// A label for each class: the values, the rung where it is not the last, and the seed along its dimensions.
     pub(super) fn labels(&self, classes: &Classes) -> Vec<Arc<str>> {
         let seeds: Vec<String> =
-            self.addends.iter().map(|addend| format!("seed={addend}")).collect();
-        let folds: Vec<String> = (0..self.folds).map(|fold| format!("fold={fold}")).collect();
+            self.addends.iter().map(|addend| format!("{SEED}={addend}")).collect();
+        let folds: Vec<String> = (0..self.folds).map(|fold| format!("{FOLD}={fold}")).collect();
         let rungs: Vec<String> = (1..=self.rungs)
-            .map(|rung| if rung < self.rungs { format!("rung={rung}") } else { String::new() })
+            .map(|rung| if rung < self.rungs { format!("{RUNG}={rung}") } else { String::new() })
             .collect();
         let part = |trial: usize, dimension: usize| match Some(dimension) {
             seed if seed == self.seeds() => seeds[self.at(trial, dimension)].as_str(),

@@ -8,11 +8,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// The parts of labels that tell the trials of one point apart.
-const REPLICATES: [&str; 2] = ["seed", "fold"];
+use crate::engine::plan::{FOLD, RUNG, SEED};
 
-/// The part of a label that tells the rung.
-const RUNG: &str = "rung";
+/// The parts of labels that tell the trials of one point apart.
+const REPLICATES: [&str; 2] = [SEED, FOLD];
 
 /// A node, as far as it tells trials apart.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +82,7 @@ pub(super) fn point(label: &str) -> String {
 
 /// Which part of the corpus validated.
 pub(super) fn fold(label: &str) -> Option<usize> {
-    parts(label).find_map(|part| part.strip_prefix("fold=")?.parse().ok())
+    parts(label).find_map(|part| part.strip_prefix(FOLD)?.strip_prefix('=')?.parse().ok())
 }
 
 fn parts(label: &str) -> impl Iterator<Item = &str> {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::labels::{self, Labelled};
 use super::record::{NodeStatus, RunFile, RunNode};
 use super::scores::scores_of;
-use crate::engine::plan::{CacheKey, Fingerprint, Level, Plan, Point, SweepShape, Trial};
+use crate::engine::plan::{CacheKey, Fingerprint, Level, Plan, Point, SEED, SweepShape, Trial};
 use crate::engine::stage::{ArtifactType, Caveat, Scores, StageKind};
 use crate::engine::store::{Entry, Store, StoreError};
 pub use exhibits::{Of, Step};
@@ -210,7 +210,7 @@ impl Results {
         let seed = |stage: &Arc<str>| {
             let mut made = self.made_with(trial);
             let (_, fingerprint) = made.find(|(node, _)| node.stage == **stage)?;
-            fingerprint?.parameters.get("seed")?.as_u64()
+            fingerprint?.parameters.get(SEED)?.as_u64()
         };
         self.replicated.iter().map(seed).collect()
     }

@@ -1,6 +1,6 @@
 //! What an axis varies, by its name.
 
-use super::names::{NAME_RULE, STAGE_KEYS, is_name};
+use super::names::{NAME_RULE, SEED, STAGE_KEYS, is_name};
 use super::path::{self, AxisTarget, Named, RESERVED_RULE, ValuePath, Word};
 use super::reader::Reader;
 use super::syntax::{Entry, Node, NodeData, Table};
@@ -43,7 +43,7 @@ pub(super) fn target(reader: &mut Reader<'_>, words: &[Word], span: Span) -> Opt
             [(first, at), _, ..] if &**first != "stage" => {
                 bad_stage(first, *at).help(RESERVED_RULE)
             }
-            [(seed, _)] if &**seed == "seed" => {
+            [(seed, _)] if &**seed == SEED => {
                 let message = "seeds are no axis, but replicates of each point";
                 let diagnostic = Diagnostic::new("bad-axis", message).at(span);
                 diagnostic

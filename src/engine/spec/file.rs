@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::experiment::Parameter;
 use super::layer::{Layer, StageLayer, Unset};
-use super::names::{NAME_RULE, SAFE_NAME, STAGE_KEYS, is_name, is_word, listed, unsafe_name};
+use super::names::{NAME_RULE, SAFE_NAME, SEED, STAGE_KEYS, is_name, is_word, listed, unsafe_name};
 use super::path::{RESERVED, RESERVED_RULE};
 use super::problems::Problems;
 use super::reader::{Place, Reader, mismatch};
@@ -17,7 +17,7 @@ use crate::base::units;
 
 /// Keys of the file itself.
 const KEYS: [&str; 9] =
-    ["version", "extends", "unset", "about", "name", "seed", "params", "stage", "sweep"];
+    ["version", "extends", "unset", "about", "name", SEED, "params", "stage", "sweep"];
 /// The version of the format that this program reads.
 const VERSION: i64 = 1;
 const AT_BEST: &str = "`at = \"best\"` runs a stage for the best point of a sweep alone";
@@ -81,7 +81,7 @@ impl Reader<'_> {
                         .push(Diagnostic::new("unsafe-name", message).at(*span).help(SAFE_NAME));
                 }
             }
-            "seed" => layer.seed = self.seed(&node),
+            SEED => layer.seed = self.seed(&node),
             "params" => self.params(node, layer),
             "stage" => self.stages(node, layer),
             "sweep" => layer.sweep = sweep::read(self, name_span, node),

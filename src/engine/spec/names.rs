@@ -4,6 +4,12 @@ use crate::base::visible;
 
 /// Keys that every stage has, whatever its kind; none is a parameter.
 pub const STAGE_KEYS: [&str; 5] = ["kind", "after", "at", "retry", "timeout"];
+/// What a sweep replicates every point with: each is a parameter of the stages that it sets, and a part of the labels of their trials. The file's own
+/// `seed` is for the same parameter.
+pub const SEED: &str = "seed";
+pub const FOLD: &str = "fold";
+/// The part of a label that tells the rung.
+pub const RUNG: &str = "rung";
 pub(super) const NAME_RULE: &str =
     "a name is at most 100 letters, digits, `-` and `_`, and starts with a letter";
 /// Names become folders.

@@ -13,10 +13,11 @@
 
 use std::sync::Arc;
 
+use super::names::SEED;
 use crate::base::diagnostics::Span;
 
 /// What begins a path by itself, and is the name of no stage.
-pub const RESERVED: [&str; 4] = ["params", "seed", "stage", "sweep"];
+pub const RESERVED: [&str; 4] = ["params", SEED, "stage", "sweep"];
 pub(super) const RESERVED_RULE: &str =
     "no stage is named `params`, `seed`, `stage` or `sweep`: paths such as `params.x` begin so";
 
@@ -74,7 +75,7 @@ impl ValuePath<'_> {
 pub(super) fn named(words: &[Word]) -> Option<Named<'_>> {
     let (first, rest) = words.split_first()?;
     match (&*first.0, rest) {
-        ("seed", []) => Some(Named::Seed),
+        (SEED, []) => Some(Named::Seed),
         ("sweep", rest) => Some(Named::Sweep(rest)),
         ("params", [name, members @ ..]) => {
             Some(Named::Value(ValuePath { stage: None, name, members }))

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::experiment::{Axis, Experiment, Parameter};
+use super::names::{FOLD, SEED};
 use super::path::AxisTarget;
 use super::rules;
 use super::value::{Data, Value};
@@ -53,7 +54,7 @@ impl Experiment {
         let value = |data| Value { data, span: sweep.span, folder: Arc::clone(&folder) };
         for (stage, seed) in seeds {
             let Ok(seed) = i64::try_from(*seed) else { continue };
-            one.put(stage, "seed", value(Data::Integer(seed)));
+            one.put(stage, SEED, value(Data::Integer(seed)));
         }
         if let Some((stage, [index, of])) = fold {
             let member = |name: &str, number| {
@@ -61,7 +62,7 @@ impl Experiment {
                 (name.into(), sweep.span, value(Data::Integer(number)))
             };
             let table = vec![member("index", index), member("of", of)];
-            one.put(stage, "fold", value(Data::Table(table)));
+            one.put(stage, FOLD, value(Data::Table(table)));
         }
         one
     }

@@ -24,6 +24,9 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     const CODE: &'static [CodeVersion];
     /// Whether a sweep's `seeds` replicate it: each of them is added to its parameter `seed`.
     const REPLICATED: bool = false;
+    /// Where a sweep's `folds` divide the output, each through the parameter `fold`: the parameter that asks to divide it, which tells the stage that is
+    /// meant from others of such kinds.
+    const DIVIDED_BY: Option<&'static str> = None;
     /// What the kind draws at random for trainings to build on, such as `the weights to start from`. A sweep's `seeds` do not draw it again, so that
     /// the spread over them does not hold it; a sweep says so.
     const DRAWS: Option<&'static str> = None;

@@ -97,6 +97,7 @@ impl StageKind {
             outputs: None,
             code: S::CODE,
             replicated: S::REPLICATED,
+            divided_by: S::DIVIDED_BY,
             draws: S::DRAWS,
             aside: S::ASIDE,
             schema: || schemars::schema_for!(S).to_value(),

@@ -185,6 +185,7 @@ pub struct StageKind {
     pub outputs: Option<Outputs>,
     pub code: &'static [CodeVersion],
     pub replicated: bool,
+    pub divided_by: Option<&'static str>,
     pub draws: Option<&'static str>,
     pub aside: bool,
     pub(super) schema: fn() -> Value,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::summary::{Parameter, ParameterKind, Value};
-use crate::engine::plan::{Plan, SweepShape, Trial, value_text};
+use crate::engine::plan::{Plan, RUNG, SweepShape, Trial, value_text};
 
 /// Scores beside the objective by which points are compared.
 const METRICS: usize = 6;
@@ -80,7 +80,7 @@ fn group(sweep: &SweepShape, trial: &Trial) -> String {
     let Trial { level, point, .. } = trial;
     match level.rung + 1 {
         _ if level.is_fresh => format!("{},finalist", point.label),
-        rung if rung < sweep.rungs => format!("{},rung={rung}", point.label),
+        rung if rung < sweep.rungs => format!("{},{RUNG}={rung}", point.label),
         _ => point.label.to_string(),
     }
 }
