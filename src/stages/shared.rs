@@ -52,14 +52,15 @@ impl Shared {
         match self {
             Self::Templates(overlap) => overlap.caveats(),
             Self::Texts(leaks) => {
-                PAIRS.iter().flat_map(|pair| leaked(leaks, *pair, files)).collect()
+                let leaked = |(split, other)| leaked(leaks, split, other, files);
+                PAIRS.into_iter().flat_map(leaked).collect()
             }
         }
     }
 }
 
 /// How much of a split is known from another.
-fn leaked(leaks: &Leaks, (split, other): (Split, Split), files: &FileNames) -> Vec<Caveat> {
+fn leaked(leaks: &Leaks, split: Split, other: Split, files: &FileNames) -> Vec<Caveat> {
     let Between { total, equal, masked, near } = leaks.between(split, other);
     let example = |leak: &Leak| {
         let first = leak.first.map(|([place, known], _)| {

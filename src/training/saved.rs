@@ -202,7 +202,7 @@ impl SavedStates {
             self.newest_first().into_iter().map(|(step, _)| step).take(KEPT).collect();
         let named = self.best_of(&steps);
         self.remove(|name| {
-            step_of(name, BEST).is_some_and(|found| found != step && !named.contains(&found))
+            BEST.step(name).is_some_and(|found| found != step && !named.contains(&found))
         });
         Ok((digest.to_hex().to_string(), best))
     }
@@ -295,7 +295,7 @@ impl SavedStates {
             .into_iter()
             .chain(state.best.as_ref().map(|best| best.step))
             .collect();
-        self.remove(|name| match (step_of(name, STATE), step_of(name, BEST)) {
+        self.remove(|name| match (STATE.step(name), BEST.step(name)) {
             (Some(step), _) => step != state.step && !others.contains(&step),
             (_, Some(step)) => !named.contains(&step),
             _ => false,
@@ -319,7 +319,7 @@ impl SavedStates {
 
     fn newest_first(&self) -> Vec<(u64, PathBuf)> {
         let names = self.names();
-        let mut found: Vec<u64> = names.iter().filter_map(|name| step_of(name, STATE)).collect();
+        let mut found: Vec<u64> = names.iter().filter_map(|name| STATE.step(name)).collect();
         found.sort_unstable_by(|left, right| right.cmp(left));
         found.into_iter().map(|step| (step, self.state_path(step))).collect()
     }
@@ -330,24 +330,33 @@ impl SavedStates {
     }
 
     fn state_path(&self, step: u64) -> PathBuf {
-        self.folder.join(file_name(step, STATE))
+        self.folder.join(STATE.name(step))
     }
 
     fn best_path(&self, step: u64) -> PathBuf {
-        self.folder.join(file_name(step, BEST))
+        self.folder.join(BEST.name(step))
     }
 }
 
-const STATE: (&str, &str) = ("step-", ".checkpoint");
-const BEST: (&str, &str) = ("best-", ".weights");
-
-fn file_name(step: u64, (prefix, suffix): (&str, &str)) -> String {
-    format!("{prefix}{step:012}{suffix}")
+/// How files of one sort are called: by the step that they are of.
+struct Naming {
+    prefix: &'static str,
+    suffix: &'static str,
 }
 
-fn step_of(name: &str, kind: (&str, &str)) -> Option<u64> {
-    let step = name.strip_prefix(kind.0)?.strip_suffix(kind.1)?.parse().ok()?;
-    (file_name(step, kind) == name).then_some(step)
+const STATE: Naming = Naming { prefix: "step-", suffix: ".checkpoint" };
+const BEST: Naming = Naming { prefix: "best-", suffix: ".weights" };
+
+impl Naming {
+    fn name(&self, step: u64) -> String {
+        format!("{}{step:012}{}", self.prefix, self.suffix)
+    }
+
+    /// The step that a file of this sort is of.
+    fn step(&self, name: &str) -> Option<u64> {
+        let step = name.strip_prefix(self.prefix)?.strip_suffix(self.suffix)?.parse().ok()?;
+        (self.name(step) == name).then_some(step)
+    }
 }
 
 #[cfg(test)]
@@ -356,8 +365,8 @@ mod tests {
 
     #[test]
     fn names_lead_back_to_steps() {
-        assert_eq!(step_of("step-000000000120.checkpoint", STATE), Some(120));
-        assert_eq!(step_of("step-120.checkpoint", STATE), None);
-        assert_eq!(step_of("best-000000000120.weights", STATE), None);
+        assert_eq!(STATE.step("step-000000000120.checkpoint"), Some(120));
+        assert_eq!(STATE.step("step-120.checkpoint"), None);
+        assert_eq!(STATE.step("best-000000000120.weights"), None);
     }
 }

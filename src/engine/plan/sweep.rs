@@ -152,7 +152,7 @@ impl<'a> Axes<'a> {
             .map(|axis| {
                 (
                     axis,
-                    target((&axis.target, axis.span), "this axis sweeps", experiment, graph, found),
+                    target(&axis.target, axis.span, "this axis sweeps", experiment, graph, found),
                 )
             })
             .collect();
@@ -160,7 +160,7 @@ impl<'a> Axes<'a> {
         let mut has_all_of_rungs = true;
         for (number, rung) in sweep.rungs.iter().enumerate() {
             for (name, span, value) in &rung.parameters {
-                match target((name, *span), "this rung sets", experiment, graph, found) {
+                match target(name, *span, "this rung sets", experiment, graph, found) {
                     Some(target) => {
                         let values = of_rungs.entry(target);
                         values.or_insert_with(|| vec![None; sweep.rungs.len()])[number] =
@@ -235,10 +235,11 @@ impl SweepShape {
 
 /// What an axis sweeps, or a rung sets; `None` where there is no such thing, of which the reader has complained unless it takes a kind to know.
 ///
-/// * `name`: with its place
+/// * `span`: the place of its name
 /// * `user`: what of the file names it
 fn target(
-    (name, span): (&AxisTarget, Span),
+    name: &AxisTarget,
+    span: Span,
     user: &str,
     experiment: &Experiment,
     graph: &Graph<'_>,

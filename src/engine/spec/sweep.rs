@@ -65,11 +65,11 @@ pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLaye
     match &*name {
         _ if matches!(node.data, NodeData::Invalid) => {}
         "method" => {
-            let named = named(reader, &node, ("method", "method"), &Method::ALL, Method::name);
+            let named = named(reader, &node, "method", "method", &Method::ALL, Method::name);
             sweep.method = named;
         }
         "choose" => {
-            let named = named(reader, &node, ("choose", "rule"), &Choose::ALL, Choose::name);
+            let named = named(reader, &node, "choose", "rule", &Choose::ALL, Choose::name);
             sweep.choose = named.map(|choose| (choose, node.span));
         }
         "points" => sweep.points = count(reader, &name, "points", &node),
@@ -106,11 +106,12 @@ pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLaye
 
 /// The one of several ways that a key names.
 ///
-/// * `key`: with what it names
+/// * `noun`: what the key names
 fn named<T: Copy>(
     reader: &mut Reader<'_>,
     node: &Node,
-    (key, noun): (&str, &str),
+    key: &str,
+    noun: &str,
     all: &[T],
     name: fn(T) -> &'static str,
 ) -> Option<T> {

@@ -10,6 +10,16 @@ pub(super) enum Pane {
     Log,
 }
 
+impl Pane {
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Stages => "stages",
+            Self::Points => "points, best first",
+            Self::Log => "log",
+        }
+    }
+}
+
 /// What is looked at.
 #[derive(Debug)]
 pub(super) struct Look {

@@ -42,14 +42,14 @@ impl StatefulWidget for Screen<'_> {
         self.head(head, buffer);
         let (ended, count) = self.watched.nodes();
         let told = format!("{ended} of {} ended", format::counted(count, "node"));
-        self.pane(stage_area, buffer, look, Pane::Stages, ("stages", &told), &stages);
+        self.pane(stage_area, buffer, look, Pane::Stages, &told, &stages);
         let told = points::told(self.watched);
-        self.pane(point_area, buffer, look, Pane::Points, ("points, best first", &told), &points);
+        self.pane(point_area, buffer, look, Pane::Points, &told, &points);
         let charts = Charts { watched: self.watched, color: self.color };
         charts.draw(look, chart_area, buffer);
         let log: Vec<Line<'_>> = self.log(look, log_area);
         let told = format::counted(self.watched.log.len(), "line");
-        self.rule(log_area, buffer, look.focus == Pane::Log, ("log", &told));
+        self.rule(log_area, buffer, look, Pane::Log, &told);
         for (row, line) in log.into_iter().enumerate() {
             put(line, log_area, row + 1, buffer);
         }
@@ -134,13 +134,16 @@ impl<'a> Screen<'a> {
     }
 
     /// The title of a part.
-    fn rule(&self, area: Rect, buffer: &mut Buffer, is_focus: bool, (name, told): (&str, &str)) {
+    ///
+    /// * `told`: what is said of it beside its name
+    fn rule(&self, area: Rect, buffer: &mut Buffer, look: &Look, pane: Pane, told: &str) {
+        let is_focus = look.focus == pane;
         let style = match is_focus {
             true => Style::new().add_modifier(Modifier::BOLD),
             false => self.style(Tone::Quiet),
         };
         let mark = if is_focus { "▸" } else { "─" };
-        let mut title = format!("{mark} {name} ");
+        let mut title = format!("{mark} {} ", pane.title());
         if !told.is_empty() {
             title += &format!("({told}) ");
         }
@@ -156,13 +159,13 @@ impl<'a> Screen<'a> {
         buffer: &mut Buffer,
         look: &mut Look,
         pane: Pane,
-        title: (&str, &str),
+        told: &str,
         rows: &[(Tone, String)],
     ) {
         if area.height == 0 {
             return;
         }
-        self.rule(area, buffer, look.focus == pane, title);
+        self.rule(area, buffer, look, pane, told);
         let height = usize::from(area.height) - 1;
         let first = look.first(pane, rows.len(), height);
         for (row, (tone, text)) in rows.iter().skip(first).take(height).enumerate() {

@@ -148,7 +148,7 @@ impl Watched {
         match event {
             Event::RunStarted { nodes, .. } => self.planned = *nodes,
             Event::StageProgress { name, done, total, unit, numbers } => {
-                self.progress(at_ms, name, (*done, *total, unit), numbers);
+                self.progress(at_ms, name, *done, *total, unit, numbers);
             }
             Event::Evaluated { name, step, metrics, .. } => {
                 self.training(name).evaluated(*step, metrics);
@@ -245,7 +245,9 @@ impl Watched {
         &mut self,
         at_ms: u64,
         name: &NodeName,
-        (done, total, unit): (u64, u64, &str),
+        done: u64,
+        total: u64,
+        unit: &str,
         numbers: &[(Cow<'static, str>, f64)],
     ) {
         let node = self.node(name);
