@@ -121,7 +121,7 @@ impl MlflowStore<'_> {
             let path = entry?.path();
             let meta = regular::read_to_string(&path.join("meta.yaml")).unwrap_or_default();
             let is_named =
-                |other: &str| other == line || other == format!("name: {}", quoted(name));
+                |other: &str| other == line || other == format!("name: {}", yaml_text(name));
             if meta.lines().any(is_named) {
                 return Ok(path);
             }
@@ -134,9 +134,9 @@ impl MlflowStore<'_> {
         let location = path.display().to_string();
         let meta = format!(
             "artifact_location: {}\nexperiment_id: {}\nlifecycle_stage: active\nname: {}\n",
-            quoted(&location),
-            quoted(&id),
-            quoted(name)
+            yaml_text(&location),
+            yaml_text(&id),
+            yaml_text(name)
         );
         fs::write(path.join("meta.yaml"), meta)?;
         Ok(path)
@@ -280,17 +280,17 @@ impl Target {
             "artifact_uri: {}\nend_time: {end}\nentry_point_name: ''\nexperiment_id: {}\nlifecycle_stage: active\n\
              run_id: {}\nrun_name: {}\nsource_name: ''\nsource_type: 4\nsource_version: ''\nstart_time: {start}\n\
              status: {status}\ntags: []\nuser_id: ''\n",
-            quoted(&artifacts),
-            quoted(&id),
-            quoted(&self.id),
-            quoted(name)
+            yaml_text(&artifacts),
+            yaml_text(&id),
+            yaml_text(&self.id),
+            yaml_text(name)
         );
         fs::write(self.folder.join("meta.yaml"), meta)
     }
 }
 
 /// A text as YAML has it, which reads JSON's.
-fn quoted(text: &str) -> String {
+fn yaml_text(text: &str) -> String {
     Json::from(text).to_string()
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Failure, project};
+use crate::base::outputs::RUNS;
 use crate::engine::runs::{MadeBy, RunFile, list_runs, publications};
 use crate::engine::store::Store;
 use crate::view;
@@ -20,14 +21,14 @@ pub fn run_behind(folder: &Path) -> Result<Behind, Failure> {
     let Ok(folder) = folder.canonicalize() else { return Ok(Behind::Nothing) };
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let run_of = |outputs: &Path, id: &str| -> Result<Option<(Store, RunFile)>, Failure> {
-        if !outputs.join("runs").is_dir() {
+        if !outputs.join(RUNS).is_dir() {
             return Ok(None);
         }
         let store = project::store_in(outputs)?;
         let run = list_runs(&store)?.into_iter().find(|run| run.id == id);
         Ok(run.map(|run| (store, run)))
     };
-    if let Some(runs) = folder.parent().filter(|parent| name(parent) == "runs")
+    if let Some(runs) = folder.parent().filter(|parent| name(parent) == RUNS)
         && let Some(outputs) = runs.parent()
         && let Some((store, run)) = run_of(outputs, &name(&folder))?
     {
@@ -37,7 +38,7 @@ pub fn run_behind(folder: &Path) -> Result<Behind, Failure> {
     for results in folder.ancestors() {
         let Some(outputs) = results.parent() else { continue };
         let made_by = view::made_by(results);
-        let published = if outputs.join("runs").is_dir() {
+        let published = if outputs.join(RUNS).is_dir() {
             publications(&project::store_in(outputs)?, &name(results)).pop().map(|(run, _)| run)
         } else {
             None

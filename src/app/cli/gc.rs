@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::root::Root;
 use super::{project, terminal};
 use crate::base::diagnostics::suggest;
+use crate::base::outputs;
 use crate::engine::plan::value_text;
 use crate::engine::runs::{Collection, Limits, Waste, WasteOf, collect, collect_runs, list_runs};
 use crate::engine::store::Store;
@@ -65,7 +66,7 @@ fn old_runs(store: &Store, keep: &BTreeSet<String>, arguments: &Gc) -> Result<()
 /// Holds runs that are named, by their ids or as folders `outputs/runs/ID`, against those that there are.
 pub fn runs(store: &Store, keep: &[String]) -> Result<BTreeSet<String>, Failure> {
     let known = list_runs(store)?;
-    let records = store.outputs().join("runs").canonicalize().ok();
+    let records = store.outputs().join(outputs::RUNS).canonicalize().ok();
     let id_of = |run: &String| {
         let folder = Path::new(run).canonicalize().ok()?;
         let id = folder.file_name()?.to_str()?.to_owned();

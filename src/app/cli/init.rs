@@ -9,6 +9,7 @@ use super::root::SETTINGS;
 use super::{Failure, terminal};
 use crate::app::tools::Sketch;
 use crate::base::disk::no_room::NoRoom;
+use crate::base::outputs;
 
 /// What a template consists of: the experiment first; the path in the folder, and the text.
 fn files(template: Template) -> &'static [(&'static str, &'static str)] {
@@ -98,7 +99,7 @@ fn sketched(arguments: &Init, data: &Path) -> Result<(String, Cow<'static, str>)
     let is_plain = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-';
     let name: String = stem.chars().map(|it| if is_plain(it) { it } else { '_' }).collect();
     let begins_well = name.starts_with(|it: char| it.is_ascii_alphanumeric());
-    let is_taken = ["store", "runs", "cache", "checkpoints"].contains(&name.as_str());
+    let is_taken = outputs::ALL.contains(&name.as_str());
     let name = if begins_well && !is_taken { name } else { format!("data_{name}") };
     let file = from_experiments(&arguments.folder, data).map_err(|error| {
         Failure::usage(format!("cannot find `{}`: {}", data.display(), error.kind()))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::args::Kinds;
 use super::{Failure, terminal};
 use crate::base::diagnostics::suggest;
-use crate::engine::stage::{Port, StageKind};
+use crate::engine::stage::{Port, StageKind, first_sentence};
 use crate::stages::ALL;
 use crate::view::format;
 
@@ -71,10 +71,6 @@ struct ParameterHelp {
 
 fn about(kind: &StageKind) -> String {
     kind.schema()["description"].as_str().unwrap_or_default().replace('\n', " ")
-}
-
-fn first_sentence(text: &str) -> String {
-    text.split_inclusive(". ").next().unwrap_or(text).trim_end_matches(['.', ' ']).to_owned()
 }
 
 fn parameters(kind: &StageKind) -> Vec<ParameterHelp> {

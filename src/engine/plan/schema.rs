@@ -8,7 +8,7 @@ use std::io;
 
 use serde_json::{Map, Value};
 
-use crate::engine::stage::StageKind;
+use crate::engine::stage::{StageKind, first_sentence};
 
 /// The parameters of one kind.
 #[derive(Debug, Clone)]
@@ -488,14 +488,6 @@ impl Bounds {
             (Some(one), None) | (None, Some(one)) => one,
             (None, None) => "in range".to_owned(),
         }
-    }
-}
-
-fn first_sentence(text: &str) -> String {
-    let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match text.find(". ") {
-        Some(end) => text[..end].to_owned(),
-        None => text.trim_end_matches('.').to_owned(),
     }
 }
 

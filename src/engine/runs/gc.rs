@@ -35,7 +35,7 @@ use crate::engine::plan::CacheKey;
 use crate::engine::store::claim::{claimed, lock_out_runs};
 use crate::engine::store::content::forget_removed;
 use crate::engine::store::listing::{list, size_of};
-use crate::engine::store::{Scratch, Store, StoreError, clean};
+use crate::engine::store::{Scratch, Store, StoreError, clean, is_set_aside};
 
 /// What may go.
 #[derive(Debug, Clone, Copy, Default)]
@@ -289,7 +289,7 @@ fn set_aside_before(
     now: SystemTime,
 ) -> Result<Vec<Waste>, StoreError> {
     let temporary = store.list_temporary()?.into_iter();
-    let damaged = temporary.filter(|(name, _)| name.starts_with("damaged-"));
+    let damaged = temporary.filter(|(name, _)| is_set_aside(name));
     Ok(damaged
         .filter_map(|(_, path)| Waste::nobodys(WasteOf::Damaged, path, limits, now))
         .collect())

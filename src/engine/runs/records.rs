@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::record::{RunFile, RunNode, RunStatus};
 use crate::base::disk::locks::{FileLock, is_held};
 use crate::base::disk::regular;
+use crate::base::outputs;
 use crate::engine::plan::CacheKey;
 use crate::engine::store::listing::list;
 use crate::engine::store::{Store, StoreError};
@@ -64,7 +65,7 @@ impl Records {
 }
 
 pub(super) fn all(store: &Store) -> PathBuf {
-    store.outputs().join("runs")
+    store.outputs().join(outputs::RUNS)
 }
 
 /// The folder of a run's record.

@@ -1,6 +1,6 @@
 //! What things may be called.
 
-use crate::base::visible;
+use crate::base::{outputs, visible};
 
 /// Keys that every stage has, whatever its kind; none is a parameter.
 pub const STAGE_KEYS: [&str; 5] = ["kind", "after", "at", "retry", "timeout"];
@@ -39,10 +39,9 @@ pub(super) const SAFE_NAME: &str = "results go to `outputs/<name>/`";
 /// Why a text cannot be the name of a folder in `outputs/`.
 #[must_use]
 pub fn unsafe_name(name: &str) -> Option<&'static str> {
-    const OURS: [&str; 4] = ["store", "runs", "cache", "checkpoints"];
     if name.trim().is_empty() {
         Some("is empty")
-    } else if OURS.contains(&name.to_lowercase().as_str()) {
+    } else if outputs::ALL.contains(&name.to_lowercase().as_str()) {
         Some("is taken: `outputs/` holds a folder of that name already")
     } else if name.len() > LONGEST_NAME {
         Some("is longer than 100 bytes")

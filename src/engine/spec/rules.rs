@@ -70,8 +70,7 @@ fn check_late(sweep: &Sweep, stages: &[StageDeclaration], problems: &mut Problem
     }
     for span in stages.iter().filter_map(|stage| stage.at_best) {
         let message = "`at = \"best\"` in a sweep without an `objective`";
-        let help =
-            "write what is to be best: `objective = \"max stage.metric\"` below `[sweep]`";
+        let help = "write what is to be best: `objective = \"max stage.metric\"` below `[sweep]`";
         problems.push(Diagnostic::new("no-objective", message).at(span).help(help));
     }
 }

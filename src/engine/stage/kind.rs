@@ -237,3 +237,13 @@ impl std::fmt::Debug for StageKind {
         formatter.debug_struct("StageKind").field("name", &self.name).finish_non_exhaustive()
     }
 }
+
+/// The first sentence of what documents a kind or a parameter, on one line and without its full stop.
+#[must_use]
+pub fn first_sentence(text: &str) -> String {
+    let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.find(". ") {
+        Some(end) => text[..end].to_owned(),
+        None => text.trim_end_matches('.').to_owned(),
+    }
+}

@@ -44,7 +44,7 @@ pub use exhibit::{
 pub use facts::{Facts, InputFacts};
 pub use kind::{
     AnyStage, ArtifactType, CodeVersion, Content, Extension, HubCommit, Inspection, Obstacle,
-    Outputs, ParameterProblem, SourceFile, SourceProblem, StageKind,
+    Outputs, ParameterProblem, SourceFile, SourceProblem, StageKind, first_sentence,
 };
 pub use ports::{InputFolders, Inputs, Port, Unread, Wired};
 pub use resources::{Resources, Threads};

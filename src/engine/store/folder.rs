@@ -14,10 +14,14 @@ use super::{Entry, Finding, Manifest, Problem, State, StoreError};
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::locks::FileLock;
 use crate::base::disk::regular;
+use crate::base::outputs;
 use crate::engine::plan::CacheKey;
 
 /// For what is unfinished, and what was set aside.
 const TEMPORARY: &str = "store/tmp";
+
+/// How the name of a damaged entry begins that was set aside, in the temporary folder.
+const SET_ASIDE: &str = "damaged-";
 
 /// What was found when an entry's contents were read for the first time.
 type Verified = Arc<OnceLock<Vec<Finding>>>;
@@ -49,7 +53,7 @@ impl Store {
     /// When there is something at `outputs`, or in the place of one of its parts, that is no folder, leads to none, or cannot be read.
     pub fn open(outputs: &Path) -> Result<Self, StoreError> {
         folder_or_nothing(outputs)?;
-        ["store", TEMPORARY, "runs"]
+        [outputs::STORE, TEMPORARY, outputs::RUNS]
             .iter()
             .try_for_each(|part| folder_or_nothing(&outputs.join(part)))?;
         Ok(Self {
@@ -77,17 +81,17 @@ impl Store {
     /// Indexes and files that stages keep for later: rebuildable, deletable.
     #[must_use]
     pub fn cache(&self) -> PathBuf {
-        self.outputs.join("cache")
+        self.outputs.join(outputs::CACHE)
     }
 
     /// Where a key's unfinished work lies.
     #[must_use]
     pub fn saved_state(&self, key: &CacheKey) -> PathBuf {
-        self.outputs.join("checkpoints").join(key.to_string())
+        self.outputs.join(outputs::SAVED_STATES).join(key.to_string())
     }
 
     pub(in crate::engine) fn folder(&self) -> PathBuf {
-        self.outputs.join("store")
+        self.outputs.join(outputs::STORE)
     }
 
     pub(in crate::engine) fn temporary(&self) -> PathBuf {
@@ -233,7 +237,7 @@ impl Store {
     /// [`set_aside`](Self::set_aside) for whoever may lose a race: at worst a good entry is moved where an equal one takes its place.
     pub(super) fn move_aside(&self, key: &CacheKey) -> Result<Option<PathBuf>, StoreError> {
         let from = self.entry_folder(key);
-        let to = self.temporary().join(format!("damaged-{}-{}", key.short(), unique()));
+        let to = self.temporary().join(format!("{SET_ASIDE}{}-{}", key.short(), unique()));
         self.disk.create_temporary(&self.temporary())?;
         self.verified.lock().expect("no panic while it is held").remove(key);
         match self.disk.move_away(&from, &to) {
@@ -249,7 +253,7 @@ impl Store {
     /// The keys that have a saved state.
     #[must_use]
     pub fn saved_states(&self) -> Vec<CacheKey> {
-        let folders = list(&self.outputs.join("checkpoints")).unwrap_or_default();
+        let folders = list(&self.outputs.join(outputs::SAVED_STATES)).unwrap_or_default();
         folders.iter().filter_map(|(name, _)| name.parse().ok()).collect()
     }
 
@@ -310,4 +314,9 @@ fn folder_or_nothing(path: &Path) -> Result<(), StoreError> {
         },
         Err(error) => Err(StoreError::io("open", path, &error)),
     }
+}
+
+/// Whether a thing in the temporary folder is a damaged entry that was set aside, by its name.
+pub(in crate::engine) fn is_set_aside(name: &str) -> bool {
+    name.starts_with(SET_ASIDE)
 }

@@ -41,6 +41,7 @@ pub use claim::Claim;
 pub use entry::{Entry, Finding, Problem, State};
 pub use error::StoreError;
 pub use failures::Failure;
+pub(in crate::engine) use folder::is_set_aside;
 pub use folder::{KeyLock, Store};
 pub use manifest::{FileRecord, MANIFEST, Manifest};
 pub use memo::DigestMemo;

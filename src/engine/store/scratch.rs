@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::disk::unique;
+use super::folder::is_set_aside;
 use super::{Store, StoreError};
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::locks::FileLock;
@@ -126,7 +127,7 @@ pub fn clean(store: &Store) -> Result<(), StoreError> {
             {
                 store.disk.remove_folder(&folder)?;
             }
-        } else if !name.starts_with("damaged-")
+        } else if !is_set_aside(&name)
             && path.is_dir()
             && !path.join(OLD_RESULTS).is_file()
             && !path.with_added_extension("lock").exists()

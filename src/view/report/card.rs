@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Material;
 use super::numbers::spread;
-use crate::base::visible;
+use crate::base::{shell, visible};
 use crate::engine::runs::{Changes, RunFile};
 use crate::engine::stage::{CardPart, Cell, Table};
 use crate::view::format;
@@ -203,18 +203,13 @@ fn command(run: &RunFile) -> String {
         .into_iter()
         .chain([("--seeds", seeds.as_slice()), ("--objective", objective.as_slice())]);
     let words = changed.flat_map(|(option, values)| {
-        values.iter().map(move |value| format!(" {option} {}", quoted(value)))
+        values.iter().map(move |value| format!(" {option} {}", shell::word(value)))
     });
-    format!("pipeline run {}{}", quoted(&run.file.to_string_lossy()), words.collect::<String>())
-}
-
-/// As a shell reads it as one word.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-=,@%+".contains(letter);
-    match word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
+    format!(
+        "pipeline run {}{}",
+        shell::word(&run.file.to_string_lossy()),
+        words.collect::<String>()
+    )
 }
 
 /// What came from a hub, with its commit.
@@ -274,6 +269,5 @@ mod tests {
         for (at, _) in told.match_indices(['|', '<', '>', '#', '[', '`']) {
             assert!(told[..at].ends_with('\\'), "{told}");
         }
-        assert_eq!(quoted("it's"), "'it'\\''s'");
     }
 }

@@ -37,7 +37,7 @@ impl Sketch {
     fn corpus(&self, file: &str) -> String {
         let mut text = format!(
             "[stage.corpus]\nkind   = \"read_corpus\"\npath   = {}\nformat = \"{}\"\n",
-            quoted(file),
+            toml_text(file),
             self.format.name()
         );
         text += match self.encoding {
@@ -45,7 +45,7 @@ impl Sketch {
             Encoding::Utf8 | Encoding::Utf16 => "",
         };
         if !self.label_names.is_empty() {
-            let names: Vec<String> = self.label_names.iter().map(|name| quoted(name)).collect();
+            let names: Vec<String> = self.label_names.iter().map(|name| toml_text(name)).collect();
             writeln!(
                 text,
                 "label_names = [{}]    # what the numbers of the tags are called, as the data set says",
@@ -81,14 +81,15 @@ impl Sketch {
         if !self.heads.is_empty() {
             text += "# The last of two classes is the positive one: turn them round where it is the other.\n";
             let heads = self.heads.iter().map(|(field, classes)| {
-                let classes: Vec<String> = classes.iter().map(|class| quoted(class)).collect();
+                let classes: Vec<String> = classes.iter().map(|class| toml_text(class)).collect();
                 format!("{} = [{}]", name(field), classes.join(", "))
             });
             let heads: Vec<String> = heads.collect();
             writeln!(text, "classes = {{ {} }}", heads.join(", ")).expect("a string");
             let renamed = self.heads.iter().filter(|(field, _)| name(field) != *field);
-            let renamed: Vec<String> =
-                renamed.map(|(field, _)| format!("{} = {}", name(field), quoted(field))).collect();
+            let renamed: Vec<String> = renamed
+                .map(|(field, _)| format!("{} = {}", name(field), toml_text(field)))
+                .collect();
             if !renamed.is_empty() {
                 writeln!(text, "fields = {{ {} }}", renamed.join(", ")).expect("a string");
             }
@@ -105,8 +106,8 @@ impl Sketch {
             "split  = { train = 0.7, validation = 0.3 }\n"
         };
         match &self.division {
-            Division::Order(field) => writeln!(text, "order  = {}", quoted(field)),
-            Division::Groups(field) => writeln!(text, "by     = {}", quoted(field)),
+            Division::Order(field) => writeln!(text, "order  = {}", toml_text(field)),
+            Division::Groups(field) => writeln!(text, "by     = {}", toml_text(field)),
             Division::Random => Ok(()),
         }
         .expect("a string");
@@ -228,7 +229,7 @@ corpus     = \"@corpus\"
 }
 
 /// A TOML string.
-fn quoted(text: &str) -> String {
+fn toml_text(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
