@@ -218,7 +218,7 @@ impl Stage for Recipe {
         let watch = Watch { context, losses: names.iter().map(|task| loss_column(task)).collect() };
         let trained = training::train(engine.engine(), splits, self, storage, &watch).map_err(|error| {
             if let TrainError::Cancelled { step, saved: false } = error {
-                context.warn(format!("step {step} could not be saved: the same command goes on from the last checkpoint, or begins anew"));
+                context.warn(format!("step {step} could not be saved: the same command goes on from the last saved state, or begins anew"));
             }
             failed(error, &data)
         })?;
@@ -258,7 +258,7 @@ impl Stage for Recipe {
 }
 
 fn unsaved(error: &SaveError) -> String {
-    format!("no checkpoint of the end could be written: {error}")
+    format!("the state of the end could not be saved: {error}")
 }
 
 impl Recipe {
@@ -468,13 +468,11 @@ fn failed(error: TrainError, data: &Encoded) -> StageError {
                 .map(|example| example.line.to_string())
                 .collect();
             let lines = training::some_of(&lines);
-            let checkpoint = last_good.map_or_else(
-                || "there is no earlier checkpoint".to_owned(),
-                |step| format!("the last good checkpoint is that of step {step}"),
+            let saved = last_good.map_or_else(
+                || "there is no earlier saved state".to_owned(),
+                |step| format!("the last good saved state is that of step {step}"),
             );
-            format!(
-                "{error}; its texts are those of line {lines} of the training split; {checkpoint}"
-            )
+            format!("{error}; its texts are those of line {lines} of the training split; {saved}")
         }
         _ => return StageError::of(&error),
     };

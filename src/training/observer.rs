@@ -116,7 +116,7 @@ impl std::fmt::Display for Notice {
             Self::UnusableState { path, reason } => {
                 write!(
                     formatter,
-                    "the checkpoint `{}` cannot be used: {reason}; looking for an older one",
+                    "the saved state `{}` cannot be used: {reason}; looking for an older one",
                     path.display()
                 )
             }
@@ -125,12 +125,12 @@ impl std::fmt::Display for Notice {
             }
             Self::NotSaved { reason } => write!(
                 formatter,
-                "no checkpoint could be written, training goes on without: {reason}"
+                "the state could not be saved, training goes on without: {reason}"
             ),
             Self::StatesBusy { folder } => {
                 write!(
                     formatter,
-                    "another process trains with the checkpoints in `{}`, so this one keeps none",
+                    "another process trains with the saved states in `{}`, so this one keeps none",
                     folder.display()
                 )
             }

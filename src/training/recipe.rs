@@ -151,7 +151,7 @@ pub struct Recipe {
     pub calibrate: bool,
     /// What to do when a loss or a gradient is infinite or not a number.
     pub on_nonfinite: OnNonfinite,
-    /// How often a checkpoint is written: after a number of steps, whatever that costs, or after a time such as `"10m"`, or later if writing would take more than 2 % of the time. Once a minute when left out. It changes no result.
+    /// How often the state from which a training continues is saved: after a number of steps, whatever that costs, or after a time such as `"10m"`, or later if saving would take more than 2 % of the time. Once a minute when left out. It changes no result.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-changes-result" = false))]
     pub checkpoint_every: Option<CheckpointEvery>,

@@ -19,7 +19,7 @@ fn a_training_that_diverges_stops_and_names_the_step_its_lines_and_the_last_good
         .split_once(" is not finite; its texts are those of line ")
         .unwrap_or_else(|| panic!("{error}"));
     let (lines, checkpoint) = rest
-        .split_once(" of the training split; the last good checkpoint is that of step ")
+        .split_once(" of the training split; the last good saved state is that of step ")
         .expect(&error);
     let step = numbers(what)[0];
     assert_eq!(numbers(checkpoint), [step - 2], "the loss of the step after it is finite: {error}");
@@ -30,7 +30,7 @@ fn a_training_that_diverges_stops_and_names_the_step_its_lines_and_the_last_good
 #[test]
 fn without_a_checkpoint_it_says_so() {
     let error = Project::new().run(DIVERGES).error();
-    assert!(error.ends_with("there is no earlier checkpoint"), "{error}");
+    assert!(error.ends_with("there is no earlier saved state"), "{error}");
 }
 
 #[test]

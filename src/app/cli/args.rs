@@ -433,7 +433,7 @@ pub struct Verify {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What goes: results and states of earlier runs, checkpoints of work that was given up, damaged entries that were set aside.\n\
+    after_help = "What goes: results and saved states of earlier runs and of work that was given up, damaged entries that were set aside.\n\
     What stays in any case: what the latest run of each experiment file needs, the latest with the file as it stands, and for 30 days \
     the latest with each `--set`, `--sweep` or `--seeds`; what pinned runs and running processes need.\n\
     `pipeline pin RUN` keeps a run, `unpin` lets it go again.\n\

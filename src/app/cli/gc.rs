@@ -92,8 +92,8 @@ fn what(waste: &Waste) -> String {
         (WasteOf::Stray, _) => "no entry".to_owned(),
         (WasteOf::Entry, "") => "unreadable".to_owned(),
         (WasteOf::Entry, kind) => kind.to_owned(),
-        (WasteOf::SavedState, "") => "checkpoints".to_owned(),
-        (WasteOf::SavedState, kind) => format!("{kind} checkpoints"),
+        (WasteOf::SavedState, "") => "saved states".to_owned(),
+        (WasteOf::SavedState, kind) => format!("saved states of {kind}"),
     }
 }
 

@@ -226,7 +226,7 @@ fn put<T>(
     write: impl FnOnce(&mut File) -> Result<T, SaveError>,
 ) -> Result<T, SaveError> {
     let failed = |error| failed_to_write(path, error);
-    let folder = path.parent().expect("a checkpoint lies in a folder");
+    let folder = path.parent().expect("a saved state lies in a folder");
     let mut file =
         tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
     let written = write(file.as_file_mut())?;
@@ -332,7 +332,7 @@ impl Verified {
     pub fn history(&mut self) -> Result<Vec<Row>, SaveError> {
         let tasks = self.header.tasks as usize;
         let length = self.header.history_length().unwrap_or_default() as usize;
-        let mut bytes = zeros(length, "the history of a checkpoint").map_err(EngineError::from)?;
+        let mut bytes = zeros(length, "the history of a saved state").map_err(EngineError::from)?;
         self.read_at(self.body, &mut bytes)?;
         let rows = bytes.chunks_exact(Row::width(tasks));
         let rows: Option<Vec<Row>> = rows.map(|row| Row::from_bytes(row, tasks)).collect();
@@ -407,7 +407,7 @@ fn read_floats(file: &mut File, values: &mut [f32], staged: &mut [u8]) -> io::Re
 /// Holds the first bytes of a file of `length` bytes against what a saved state begins with, and returns the length of its header.
 fn header_length(prefix: &[u8; PREFIX as usize], length: u64) -> Result<u64, &'static str> {
     if prefix[..8] != MAGIC {
-        return Err("it does not begin like a checkpoint");
+        return Err("it does not begin like a saved state");
     }
     if prefix[8..12] != VERSION.to_le_bytes() {
         return Err("it is of another version");
