@@ -4,7 +4,7 @@
 
 use std::arch::asm;
 
-use super::product::Block;
+use super::block::Block;
 use super::tiles::{LINES, Tile};
 
 /// Rows and columns of sums at a time.

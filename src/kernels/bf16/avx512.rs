@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::product::Block;
+use super::block::Block;
 use super::tiles::{LINES, Tile};
 
 /// Rows of sums at a time.

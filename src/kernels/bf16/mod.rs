@@ -13,6 +13,7 @@
 mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod block;
 mod instructions;
 mod linear;
 #[cfg(target_arch = "x86_64")]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Instructions;
+use super::block::Block;
 use super::tiles::{Factor, LINES, Tile};
 use crate::Write;
 
@@ -16,22 +17,6 @@ const BLOCK_COLUMNS: usize = 96;
 
 /// What a task reads of the left factor, over and over, so that it stays in the second-level cache.
 const BLOCK_BYTES: usize = 512 << 10;
-
-/// Some rows and columns of a product.
-pub(super) struct Block<'a> {
-    /// The first sum. Rows begin `stride` apart, and belong to the block as far as its columns go.
-    pub sums: *mut f32,
-    pub stride: usize,
-    pub rows: usize,
-    pub columns: usize,
-    /// Whether what stands there is added to.
-    pub adds: bool,
-    /// `(rows / 16, steps)`
-    pub left: &'a [Tile],
-    /// `(columns / 16, steps)`
-    pub right: &'a [Tile],
-    pub steps: usize,
-}
 
 /// A matrix that several threads write to, each its own block.
 #[derive(Clone, Copy)]
