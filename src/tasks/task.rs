@@ -1,7 +1,7 @@
 //! A task, whatever its kind, and the tasks of a model together.
 
 use super::tagging::{self, Tagging};
-use super::{Reading, classification, logits};
+use super::{Decoding, Reading, classification, logits};
 use crate::nn::{Batch, BatchError, HeadSpec, LossOptions, Over};
 use crate::text::{ANOMALY, ClassHead, CorpusTasks, EncodedSplit};
 
@@ -69,6 +69,45 @@ impl Task {
         matches!(self.kind, Kind::Classification(_))
     }
 
+    /// The classes of a whole text, in the order of the head's outputs; `None` of a task that is about tokens.
+    #[must_use]
+    pub fn classes(&self) -> Option<&[String]> {
+        match &self.kind {
+            Kind::Tagging(_) => None,
+            Kind::Classification(classes) => Some(classes),
+        }
+    }
+
+    /// How the labels of tokens are read; `None` of a task that is about whole texts.
+    #[must_use]
+    pub fn decoding(&self) -> Option<Decoding> {
+        match &self.kind {
+            Kind::Tagging(tagging) => Some(tagging.decoding),
+            Kind::Classification(_) => None,
+        }
+    }
+
+    /// Tells the answers about a sequence anew where one depends on others, each with its score: [`Tagging::decode`].
+    ///
+    /// * `logits`: `(rows, outputs)` of sequence `row`
+    /// * `told`, `scores`: `(rows,)`: what [`read`](Self::read) says of each
+    ///
+    /// # Panics
+    /// When words decide, and nobody has found those of `split`.
+    pub fn decode(
+        &self,
+        logits: &[f32],
+        split: &EncodedSplit,
+        row: usize,
+        told: &mut [u32],
+        scores: &mut [f64],
+    ) {
+        match &self.kind {
+            Kind::Tagging(tagging) => tagging.decode(logits, split, row, told, scores),
+            Kind::Classification(_) => {}
+        }
+    }
+
     /// What a row of logits says: a class, and a score for it.
     #[must_use]
     pub fn read(&self, logits: &[f32]) -> (u32, f64) {
@@ -113,11 +152,8 @@ pub fn of_corpus(labels: usize, tasks: &CorpusTasks) -> Vec<Task> {
 /// What a corpus has labels for that was made for these tasks.
 #[must_use]
 pub fn to_corpus(tasks: &[Task]) -> CorpusTasks {
-    let head = |task: &Task| match &task.kind {
-        Kind::Tagging(_) => None,
-        Kind::Classification(classes) => {
-            Some(ClassHead { name: task.name.clone(), classes: classes.clone() })
-        }
+    let head = |task: &Task| {
+        Some(ClassHead { name: task.name.clone(), classes: task.classes()?.to_vec() })
     };
     CorpusTasks {
         tagging: tasks.iter().any(|task| !task.is_of_texts()),

@@ -6,7 +6,7 @@ use super::merge::Merge;
 use crate::base::IGNORE;
 use crate::nn::LossOptions;
 use crate::nn::kernels::cross_entropy::Focus;
-use crate::tasks::{self, Answers, Kind, Predicted, Task, cross_entropy};
+use crate::tasks::{self, Answers, Predicted, Task, cross_entropy};
 use crate::text::EncodedSplit;
 
 /// How much of a split a model reads at once; of sequences there is always one.
@@ -142,10 +142,9 @@ impl<'a> Reader<'a> {
                 self.sums.1 += weight;
             }
         }
-        if let Kind::Tagging(tagging) = &self.task.kind {
-            let Answers { classes, scores, .. } = &mut self.answers;
-            tagging.decode(logits, self.split, text, &mut classes[first..], &mut scores[first..]);
-        }
+        let Answers { classes, scores, .. } = &mut self.answers;
+        let (told, scores) = (&mut classes[first..], &mut scores[first..]);
+        self.task.decode(logits, self.split, text, told, scores);
     }
 
     fn finish(self) -> Answers {

@@ -10,7 +10,7 @@ use super::files;
 use crate::base::visible;
 use crate::engine::stage::StageError;
 use crate::nn::HeadKind;
-use crate::tasks::{self, Decode, Decoding, Kind, Reading, Tagging, tagging};
+use crate::tasks::{self, Decode, Decoding, Reading, Tagging, tagging};
 use crate::text::{ClassHead, CorpusTasks, LabelSet, Windowing};
 
 /// The heads of a model, and how a text is handed to them.
@@ -86,20 +86,16 @@ impl Heads {
         kind: HeadKind,
     ) -> Self {
         let head = |trained: &tasks::Task| {
-            let (task, labels) = match &trained.kind {
-                Kind::Tagging(_) => (Task::Tagging, labels.names().to_vec()),
-                Kind::Classification(classes) => (Task::Classification, classes.clone()),
+            let (task, labels) = match trained.classes() {
+                None => (Task::Tagging, labels.names()),
+                Some(classes) => (Task::Classification, classes),
             };
+            let labels = labels.to_vec();
             let Reading { threshold, temperature } = trained.reading;
             Head { name: trained.name.clone(), task, labels, threshold, temperature }
         };
-        let Decoding { decode, viterbi } = tasks
-            .iter()
-            .find_map(|task| match &task.kind {
-                Kind::Tagging(tagging) => Some(tagging.decoding),
-                Kind::Classification(_) => None,
-            })
-            .unwrap_or_default();
+        let Decoding { decode, viterbi } =
+            tasks.iter().find_map(tasks::Task::decoding).unwrap_or_default();
         Self {
             format: Self::FORMAT,
             heads: tasks.iter().map(head).collect(),

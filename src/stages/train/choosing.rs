@@ -8,7 +8,7 @@ use crate::stages::artifacts::{Chosen, Encoded, Origin, known};
 use crate::stages::operating::days_of;
 use crate::stages::{facts, watched};
 use crate::tasks::metrics::{Aim, Metric, precision_recall_curve, temperature, threshold};
-use crate::tasks::{Answers, Budget, Contents, Kind, Reading, Task};
+use crate::tasks::{Answers, Budget, Contents, Reading, Task};
 use crate::text::{EncodedSplit, Example, Split};
 use crate::training::{self, AtPrecision, Engine, Recipe, Threshold};
 
@@ -162,16 +162,16 @@ pub(super) fn choose(
     };
     let days = days_of(validation.examples, validation.order);
     for task in tasks.iter_mut() {
-        let Kind::Classification(classes) = &task.kind else { continue };
+        let Some(classes) = task.classes().map(<[String]>::len) else { continue };
         let (Some(answers), Some(truth)) =
             (predicted.of(&task.name), tokens.classes.get(&task.name))
         else {
             continue;
         };
-        let labelled = Labelled::of(answers, truth, classes.len());
+        let labelled = Labelled::of(answers, truth, classes);
         let mut told = Vec::new();
         if recipe.calibrate {
-            match temperature(&labelled.logits, classes.len(), &labelled.truth) {
+            match temperature(&labelled.logits, classes, &labelled.truth) {
                 Some(fitted) => {
                     task.reading.temperature = fitted;
                     chosen.temperatures.push(task.name.clone());
