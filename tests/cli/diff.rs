@@ -55,6 +55,23 @@ fn points_of_a_sweep_are_compared_seed_by_seed() {
     assert_eq!((&loss["over"], &loss["p"]), (&"seeds".into(), &0.5.into()));
 }
 
+#[test]
+fn a_trials_folder_of_results_is_that_trial() {
+    let (world, run) = swept();
+    let label = |rate: &str| format!("learning_rate={rate},seed=0");
+    let folder = |rate: &str| format!("outputs/rates/trials/{}", label(rate));
+    let named = |rate: &str| format!("{run}:{}", label(rate));
+    let shown = world.pipeline(["show", &folder("2e-3"), "--json"]).json();
+    let trials = shown["trials"].as_array().expect("trials");
+    assert_eq!((trials.len(), &trials[0]["trial"]), (1, &label("2e-3").into()));
+    let differ = |one: &str, other: &str| {
+        world.pipeline(["diff", one, other, "--json"]).json()["metrics"].clone()
+    };
+    let of_folders = differ(&folder("1e-3"), &format!("{}/", folder("2e-3")));
+    assert_eq!(of_folders, differ(&named("1e-3"), &named("2e-3")));
+    assert_ne!(of_folders, differ(&named("1e-3"), &named("1e-3")));
+}
+
 /// That the texts add up to the scores is what lets them be drawn.
 #[test]
 fn scores_that_texts_add_up_to_have_an_interval_over_texts() {

@@ -53,3 +53,11 @@ pub fn run_behind(folder: &Path) -> Result<Behind, Failure> {
     }
     Ok(Behind::Nothing)
 }
+
+/// The trial of a sweep whose results a folder is: its label.
+pub fn trial_behind(folder: &Path) -> Option<String> {
+    let folder = folder.canonicalize().ok()?;
+    let trials = folder.parent().filter(|parent| parent.ends_with("trials"))?;
+    view::made_by(trials.parent()?)?;
+    folder.file_name()?.to_str().map(str::to_owned)
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::Show;
-use super::behind::{Behind, run_behind};
+use super::behind::{Behind, run_behind, trial_behind};
 use super::root::Root;
 use super::side::{self, Side};
 use super::{Failure, project, terminal};
@@ -116,6 +116,10 @@ fn experiment(arguments: &Show) -> Result<(), Failure> {
 /// A run's record, or a folder of results, of which the run that made it is shown.
 fn folder(arguments: &Show) -> Result<(), Failure> {
     match run_behind(&arguments.what)? {
+        Behind::Run(..) if trial_behind(&arguments.what).is_some() => show_part(
+            &Side::of(&arguments.what.to_string_lossy(), &arguments.place)?,
+            arguments.json,
+        ),
         Behind::Run(store, run) => show_run(&store, *run, arguments.json),
         Behind::Gone(made) => show_made_by(&made, arguments.json),
         Behind::Nothing => experiment(arguments),

@@ -1,10 +1,11 @@
-//! What people name on the command line: an experiment file, a run, or a trial or a point of one, as `ls` prints them.
+//! What people name on the command line: an experiment file, a run, a trial or a point of one, as `ls` prints them, or the folder of results of a run or a
+//! trial.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::args::{Changes, Place};
-use super::behind::{Behind, run_behind};
+use super::behind::{Behind, run_behind, trial_behind};
 use super::project::Project;
 use super::root::Root;
 use super::{Failure, project};
@@ -53,7 +54,10 @@ impl Side {
         let path = Path::new(word);
         if path.is_dir() {
             return match run_behind(path)? {
-                Behind::Run(store, run) => Self::of_run(*run, None, word, &store),
+                Behind::Run(store, run) => {
+                    let label = trial_behind(path);
+                    Self::of_run(*run, label.as_deref(), word.trim_end_matches('/'), &store)
+                }
                 Behind::Gone(made) => Err(Failure::not_found(format!(
                     "{} was made by the run `{}`, whose record is gone",
                     quoted(word),
