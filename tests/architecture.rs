@@ -90,6 +90,11 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ratatui_widgets", &["view"]),
     ("tokenizers", &["text"]),
     ("indicatif", &["view"]),
+    ("axum", &["app/cli"]),
+    ("http_body_util", &["app/cli"]),
+    ("hyper", &["app/cli"]),
+    ("hyper_util", &["app/cli"]),
+    ("tokio", &["app/cli"]),
     ("annotate_snippets", &["base"]),
 ];
 

@@ -574,3 +574,13 @@ fn a_page_has_the_answers_and_nothing_in_a_text_ends_its_script() {
         world.pipeline(["predict", "outputs/mini", "texts.txt", "--html", "none/page.html"]);
     assert_eq!(nowhere.code, Some(2), "{nowhere}");
 }
+
+#[test]
+fn without_the_feature_serve_says_how_to_get_it() {
+    if cfg!(feature = "serve") {
+        return;
+    }
+    let shot = world().pipeline(["serve", "outputs/mini"]);
+    assert_eq!(shot.code, Some(2));
+    assert!(shot.stderr.contains("--features serve"), "{shot}");
+}

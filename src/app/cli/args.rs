@@ -14,7 +14,7 @@ use crate::app::tools::Workload;
 use crate::base::units;
 use crate::engine::stage::Device;
 use crate::stages::train::Dtype;
-pub use answering::{Format, ModelOptions, Predict, Threshold};
+pub use answering::{Format, ModelOptions, Predict, Serve, Threshold};
 pub use export::Export;
 pub use looking::{Diff, Ls, Watch};
 pub use shared::{Changes, Place};
@@ -85,6 +85,8 @@ pub enum Command {
     Predict(Predict),
     /// Write a trained model as other programs read it
     Export(Export),
+    /// Answer over HTTP with a trained model, with a page to try it
+    Serve(Serve),
     /// Find labels that are likely wrong, or unlabelled texts to label next
     Review(Review),
     /// Measure a training step on this machine, and what limits it
@@ -142,6 +144,7 @@ impl Command {
             Self::Gc(arguments) => arguments.json,
             Self::Predict(_)
             | Self::Export(_)
+            | Self::Serve(_)
             | Self::Review(_)
             | Self::Pin(_)
             | Self::Unpin(_)

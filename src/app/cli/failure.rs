@@ -110,6 +110,16 @@ impl Failure {
         help.into_iter().fold(self, Self::with_help)
     }
 
+    /// What is wrong, without a place or a remedy.
+    #[cfg(feature = "serve")]
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Diagnostics(_) => self.render(false),
+            Self::Message { message, .. } => message.clone(),
+        }
+    }
+
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {

@@ -36,6 +36,7 @@ mod rounds;
 mod run;
 mod schema;
 mod search;
+mod serve;
 mod show;
 mod side;
 mod signals;
@@ -96,6 +97,7 @@ fn dispatch(command: Command, when: When, color: bool) -> Result<Outcome, Failur
         Command::Kinds(arguments) => kinds::run(&arguments).map(done),
         Command::Predict(arguments) => predict::run(&arguments, when),
         Command::Export(arguments) => export::run(&arguments).map(done),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Review(arguments) => review::run(&arguments).map(done),
         Command::Bench(arguments) => bench::run(&arguments).map(done),
         Command::Verify(arguments) => verify::run(&arguments),

@@ -19,6 +19,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use self::model::Opener;
 use self::page::Page;
 use self::reader::Part;
@@ -57,6 +59,8 @@ pub struct Shape {
     pub tags: bool,
     /// Its heads over whole texts.
     pub heads: Vec<String>,
+    /// What each of these decides between.
+    pub classes: Vec<Vec<String>>,
     /// Members of answers.
     pub taken: Vec<String>,
 }
@@ -104,8 +108,15 @@ impl Shape {
             field: field.unwrap_or("text").to_owned(),
             tags: predictor.tags(),
             heads: predictor.class_heads().iter().map(|head| head.name.clone()).collect(),
+            classes: predictor.class_heads().iter().map(|head| head.classes.clone()).collect(),
             taken: OF_ANSWERS.map(str::to_owned).into_iter().chain(members).collect(),
         }
+    }
+
+    /// The heads over whole texts, as the script of a page has them.
+    pub fn on_page(&self) -> Value {
+        let head = |(name, classes)| json!({ "name": name, "classes": classes });
+        self.heads.iter().zip(&self.classes).map(head).collect()
     }
 }
 

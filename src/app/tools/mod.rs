@@ -17,9 +17,10 @@ pub use difference::{Difference, Differences, Over, Replicate};
 pub use export::{ExportError, Exported, Exporter};
 pub use predict::{FoundEntity, Judgement, Prediction, Predictor};
 pub use review::{Judge, Review, TrainedOn, Unlabelled};
-pub use service::{Answer, Full, Limits, Prepared, Reply, Service};
+pub use service::{Answer, Asker, Full, Limits, Prepared, Service};
 pub use sketch::Sketch;
 pub use tagged_words::tagged_words;
 pub use trained::OpenError;
 
+pub use crate::text::ClassHead;
 pub use crate::text::readers::{LogLine, LogLines, Rules};

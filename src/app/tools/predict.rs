@@ -121,6 +121,11 @@ impl Predictor {
         self.heads.get(tagging::NAME).is_some()
     }
 
+    /// Whether the head of this name looks for entities.
+    pub fn is_tagging(&self, head: &str) -> bool {
+        head == tagging::NAME && self.tags()
+    }
+
     /// The heads over whole texts, in the order in which they answer.
     pub fn class_heads(&self) -> &[ClassHead] {
         &self.tasks.heads

@@ -31,8 +31,16 @@ use crate::text::TokenizedText;
 /// What a text is answered.
 pub type Answer = Result<Arc<Prediction>, Problem<()>>;
 
-/// Who hears an answer, with the place of its text among those that were asked.
-pub type Reply = Arc<dyn Fn(usize, Answer) + Send + Sync>;
+/// Who asks: hears each answer once, from any thread, and is dropped when no more will come.
+pub trait Asker: Send + Sync {
+    /// * `place`: of the text among those that were asked
+    fn hear(&self, place: usize, answer: Answer);
+
+    /// Whether nobody waits any more. What the model has not begun with is passed over then, so that it is free for who does wait.
+    fn has_left(&self) -> bool {
+        false
+    }
+}
 
 /// A model, the threads that ask it, and what it has said.
 pub struct Service {
@@ -68,7 +76,7 @@ struct Unknown {
     tokens: TokenizedText,
     /// Where it is among those that were asked.
     places: Vec<usize>,
-    reply: Option<Reply>,
+    asker: Option<Arc<dyn Asker>>,
 }
 
 impl Prepared {
@@ -96,6 +104,11 @@ impl Service {
             let (predictor, pool) = (Arc::clone(&predictor), Arc::clone(&pool));
             let (memory, counts) = (Arc::clone(&memory), Arc::clone(&counts));
             move |workspace: &mut Workspace, batch: Vec<Unknown>| {
+                let batch: Vec<Unknown> =
+                    batch.into_iter().filter(|unknown| !unknown.is_left()).collect();
+                if batch.is_empty() {
+                    return;
+                }
                 let texts: Vec<_> =
                     batch.iter().map(|unknown| (&*unknown.text, &unknown.tokens)).collect();
                 let answers =
@@ -160,7 +173,7 @@ impl Service {
             }
         }
         let read = |(text, places): (String, Vec<usize>)| match self.predictor.read(&text) {
-            Ok(tokens) => Ok(Unknown { text, tokens, places, reply: None }),
+            Ok(tokens) => Ok(Unknown { text, tokens, places, asker: None }),
             Err(error) => Err((places, error)),
         };
         // A single text is sooner read than handed over.
@@ -182,10 +195,8 @@ impl Service {
     }
 
     /// Answers texts; waits until there is room for them.
-    ///
-    /// `reply` is called once for each, from any thread; it is dropped when no more will come.
-    pub fn ask(&self, texts: Prepared, reply: &Reply) {
-        let waiting = texts.known_to(reply);
+    pub fn ask(&self, texts: Prepared, asker: &Arc<dyn Asker>) {
+        let waiting = texts.known_to(asker);
         if !waiting.is_empty() {
             self.batcher.submit(waiting);
         }
@@ -195,24 +206,24 @@ impl Service {
     ///
     /// # Errors
     /// [`Full`]
-    pub fn try_ask(&self, mut texts: Prepared, reply: &Reply) -> Result<(), Full> {
+    pub fn try_ask(&self, mut texts: Prepared, asker: &Arc<dyn Asker>) -> Result<(), Full> {
         let known = std::mem::take(&mut texts.known);
-        let waiting = texts.known_to(reply);
+        let waiting = texts.known_to(asker);
         if !waiting.is_empty() {
             self.batcher.try_submit(waiting)?;
         }
-        known.into_iter().for_each(|(place, answer)| reply(place, answer));
+        known.into_iter().for_each(|(place, answer)| asker.hear(place, answer));
         Ok(())
     }
 }
 
 impl Prepared {
     /// Answers what is known, and returns the others with what they cost.
-    fn known_to(self, reply: &Reply) -> Vec<(usize, Unknown)> {
-        self.known.into_iter().for_each(|(place, answer)| reply(place, answer));
+    fn known_to(self, asker: &Arc<dyn Asker>) -> Vec<(usize, Unknown)> {
+        self.known.into_iter().for_each(|(place, answer)| asker.hear(place, answer));
         let waits = |unknown: Unknown| {
             let tokens = unknown.tokens.ids.len();
-            (tokens, Unknown { reply: Some(Arc::clone(reply)), ..unknown })
+            (tokens, Unknown { asker: Some(Arc::clone(asker)), ..unknown })
         };
         self.unknown.into_iter().map(waits).collect()
     }
@@ -220,9 +231,13 @@ impl Prepared {
 
 impl Unknown {
     fn answer(self, answer: &Answer) {
-        if let Some(reply) = self.reply {
-            self.places.into_iter().for_each(|place| reply(place, answer.clone()));
+        if let Some(asker) = self.asker {
+            self.places.into_iter().for_each(|place| asker.hear(place, answer.clone()));
         }
+    }
+
+    fn is_left(&self) -> bool {
+        self.asker.as_ref().is_some_and(|asker| asker.has_left())
     }
 }
 

@@ -58,6 +58,55 @@ pub struct Predict {
     pub options: ModelOptions,
 }
 
+#[derive(Debug, Args)]
+#[command(
+    after_help = "POST /predict      {\"text\": ...} or {\"texts\": [...]}, answered by the objects of `predict`\n\
+    POST /hf/HEAD      {\"inputs\": ...}, in the forms of Hugging Face's inference API\n\
+    POST /reload       opens the model's folder anew; needs a token\n\
+    GET  /             a page to paste texts into; /health, /ready, /metrics (Prometheus), /openapi.json\n\n\
+    Example: pipeline serve outputs/tiny --port 8000, then\n\
+    curl -d '{\"text\": \"Login failed on db-07\"}' http://127.0.0.1:8000/predict"
+)]
+pub struct Serve {
+    /// A trained model's folder, such as `outputs/tiny/model`, or a results folder such as `outputs/tiny`
+    pub model: PathBuf,
+    /// The port to listen on; 0 takes one that is free
+    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    pub port: u16,
+    /// The address to listen on: 127.0.0.1 for this machine alone, 0.0.0.0 for all
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    pub host: String,
+    /// Who asks must know this; other users of this machine can see it in the list of processes
+    #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
+    pub token: Option<String>,
+    /// The same, in a file
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// A site whose pages may ask, such as `https://example.org`, or `*`
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Option<String>,
+    /// KiB of a request's body
+    #[arg(long, value_name = "KIB", default_value_t = 1024, allow_negative_numbers = true, value_parser = count::<1_048_576>)]
+    pub max_body: u32,
+    /// Texts of a request
+    #[arg(long, value_name = "N", default_value_t = 1024, allow_negative_numbers = true, value_parser = count::<1_000_000>)]
+    pub max_texts: u32,
+    /// Tokens of a request
+    #[arg(long, value_name = "N", default_value_t = 65_536, allow_negative_numbers = true, value_parser = count::<16_777_216>)]
+    pub max_tokens: u32,
+    /// Requests that are answered at the same time; others are told to come again
+    #[arg(long, value_name = "N", default_value_t = 256, allow_negative_numbers = true, value_parser = count::<65_536>)]
+    pub max_requests: u32,
+    /// Tokens that may wait; requests beyond are told to come again
+    #[arg(long, value_name = "N", default_value_t = 262_144, allow_negative_numbers = true, value_parser = count::<16_777_216>)]
+    pub queue_tokens: u32,
+    /// Seconds for a request to come, and again for its answer; a connection that is idle for longer is closed
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, allow_negative_numbers = true, value_parser = count::<3600>)]
+    pub timeout: u32,
+    #[command(flatten)]
+    pub options: ModelOptions,
+}
+
 /// How answers are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {

@@ -32,7 +32,7 @@ const marked = (text, entities) => {
   return line;
 };
 
-// `heads`: the names of those that say something of whole texts.
+// `heads`: those that say something of whole texts, with their classes. A number is that of a class; of two, the score is the probability of the second.
 const answered = (answer, heads) => {
   const item = element("li", {});
   if (answer.error) {
@@ -40,10 +40,13 @@ const answered = (answer, heads) => {
     return item;
   }
   item.append(marked(answer.text, answer.entities || []));
-  for (const head of heads) {
-    const said = answer[head];
+  for (const { name, classes } of heads) {
+    const said = answer[name];
     if (said === null || said === undefined) continue;
-    item.append(element("span", { class: "said" }, head + " ", element("b", {}, String(said)), " " + percent(answer[head + "_score"])));
+    const score = answer[name + "_score"];
+    const chosen = typeof said === "number" ? classes[said] : said;
+    const likelihood = classes.length === 2 && chosen === classes[0] ? 1 - score : score;
+    item.append(element("span", { class: "said" }, name + " ", element("b", {}, chosen), " " + percent(likelihood)));
   }
   if (answer.truncated) item.append(element("span", { class: "said" }, "the end of the text is beyond what the model reads"));
   return item;

@@ -37,6 +37,12 @@ impl Opener {
         Ok(Self { model, options, pool: Arc::new(pool), queue_tokens })
     }
 
+    /// What the model is called.
+    #[cfg(feature = "serve")]
+    pub fn name(&self) -> String {
+        self.model.display().to_string()
+    }
+
     /// Opens the model, whose files are held against their digests, and sets it to work.
     pub fn open(&self) -> Result<Service, Failure> {
         let dtype = self.options.dtype.unwrap_or_default();

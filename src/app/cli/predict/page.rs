@@ -71,7 +71,7 @@ impl Page {
             true => format!("the first {} of {} texts", self.answers.len(), self.texts),
             false => format!("{} texts", self.texts),
         };
-        let data = data(&json!({ "answers": self.answers, "heads": shape.heads }));
+        let data = data(&json!({ "answers": self.answers, "heads": shape.on_page() }));
         format!(
             "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n\
             <meta name=viewport content=\"width=device-width, initial-scale=1\">\n\

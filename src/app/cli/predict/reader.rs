@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 
 use super::super::lines::{Line, Lines, Unreadable};
-use crate::app::tools::{Answer, Reply, Service};
+use crate::app::tools::{Answer, Asker, Service};
 use crate::base::problem::Problem;
 
 /// Parts that are read ahead of those that are written, so that memory is bounded where one text takes long.
@@ -65,6 +65,16 @@ impl Answers {
     }
 }
 
+/// Who writes the answers.
+struct Channel(mpsc::Sender<(usize, Answer)>);
+
+impl Asker for Channel {
+    fn hear(&self, place: usize, answer: Answer) {
+        // Who no longer listens needs no answer.
+        let _ = self.0.send((place, answer));
+    }
+}
+
 /// Reads lines on a thread of its own, as far as [`AHEAD`] allows.
 ///
 /// # Errors
@@ -102,15 +112,12 @@ fn ask(
 ) -> bool {
     let texts: Vec<String> = lines.iter().filter_map(|line| line.text.clone().ok()).collect();
     let (answer, coming) = mpsc::channel();
-    let reply: Reply = Arc::new(move |place, said| {
-        // Who no longer listens needs no answer.
-        let _ = answer.send((place, said));
-    });
+    let asker: Arc<dyn Asker> = Arc::new(Channel(answer));
     let part = Part { lines, answers: Answers::new(coming), bytes };
     if parts.send(Ok(part)).is_err() {
         return false;
     }
-    service.ask(service.prepare(texts), &reply);
+    service.ask(service.prepare(texts), &asker);
     true
 }
 
