@@ -101,7 +101,7 @@ impl Stage for Evaluate {
     type Output = Evaluation;
 
     fn resources(&self) -> Resources {
-        Resources { threads: Threads::All }
+        Resources { threads: Threads::All, ..Resources::default() }
     }
 
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {

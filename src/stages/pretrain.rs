@@ -115,7 +115,7 @@ impl Stage for Pretrain {
     type Output = Backbone;
 
     fn resources(&self) -> Resources {
-        Resources { threads: Threads::All }
+        Resources { threads: Threads::All, ..Resources::default() }
     }
 
     fn check(&self) -> Vec<ParameterProblem> {

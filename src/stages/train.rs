@@ -60,7 +60,7 @@ impl Stage for Recipe {
     type Output = Checkpoint;
 
     fn resources(&self) -> Resources {
-        Resources { threads: Threads::All }
+        Resources { threads: Threads::All, ..Resources::default() }
     }
 
     fn check(&self) -> Vec<ParameterProblem> {

@@ -338,6 +338,7 @@ impl Reporter for Console {
                 self.clear_line(PUBLISHING);
                 self.clear_table();
             }
+            Event::Jobs { text } => self.print(&self.paint(Tone::Quiet, text)),
             Event::Warning { text } => {
                 self.print(&format!("{} {text}", self.paint(Tone::Attention, "warning:")));
             }

@@ -104,6 +104,7 @@ pub(super) fn words(event: &Event) -> Option<Words<'_>> {
         | Event::Evaluated { .. }
         | Event::PointEnded(_)
         | Event::Publishing { .. }
+        | Event::Jobs { .. }
         | Event::Warning { .. }
         | Event::RunFinished(_) => return None,
     })

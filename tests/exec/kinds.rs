@@ -290,7 +290,7 @@ impl Stage for Solo {
     type Output = Text;
 
     fn resources(&self) -> Resources {
-        Resources { threads: Threads::All }
+        Resources { threads: Threads::All, ..Resources::default() }
     }
 
     fn run(&self, _inputs: Nothing, context: &Context<'_>) -> Result<Text, StageError> {

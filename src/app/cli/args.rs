@@ -79,6 +79,8 @@ pub enum Command {
     /// Do the work of single stages, as `plan --orders` writes it down
     #[command(subcommand)]
     Stage(Stage),
+    /// End the jobs that a run has submitted to a cluster
+    Cancel(Cancel),
     /// List the stage kinds, or describe one with its ports and parameters
     Kinds(Kinds),
     /// Tag texts with a trained model: lines or JSONL in, JSONL out
@@ -139,6 +141,7 @@ impl Command {
             Self::Diff(arguments) => arguments.json,
             Self::Graph(arguments) => arguments.json,
             Self::Kinds(arguments) => arguments.json,
+            Self::Cancel(arguments) => arguments.json,
             Self::Bench(arguments) => arguments.json,
             Self::Verify(arguments) => arguments.json,
             Self::Gc(arguments) => arguments.json,
@@ -201,6 +204,9 @@ pub struct Run {
     /// Try points of a search again that have failed before
     #[arg(long)]
     pub retry_failed: bool,
+    /// Submit the jobs of a cluster and end; the same command finds them, and publishes what they leave
+    #[arg(long)]
+    pub detach: bool,
     /// Show what would run and stop, as `plan` does
     #[arg(long)]
     pub dry_run: bool,
@@ -257,6 +263,19 @@ pub struct StageRun {
     pub quiet: bool,
     /// Print events as NDJSON on standard output
     #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What was saved stays: `run` submits the rest again, which goes on from there."
+)]
+pub struct Cancel {
+    /// The experiment file [default: the jobs of all experiments]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: Place,
+    #[arg(long, help = "Print JSON")]
     pub json: bool,
 }
 

@@ -53,7 +53,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         .num_threads(
             arguments
                 .threads
-                .or(project::profile(&root, None)?.threads)
+                .or(super::profile::profile(&root, None)?.threads)
                 .map_or(0, |threads| threads as usize),
         )
         .build()

@@ -3,6 +3,7 @@
 mod args;
 mod behind;
 mod bench;
+mod cancel;
 mod check;
 mod complain;
 mod complete;
@@ -17,6 +18,7 @@ mod gc;
 mod graph;
 mod init;
 mod input;
+mod jobs;
 mod kinds;
 mod lines;
 mod listener;
@@ -28,6 +30,7 @@ mod pin;
 mod pinned;
 mod plan;
 mod predict;
+mod profile;
 mod progress;
 mod project;
 mod review;
@@ -94,6 +97,7 @@ fn dispatch(command: Command, when: When, color: bool) -> Result<Outcome, Failur
         Command::Ls(arguments) => ls::run(&arguments, when),
         Command::Graph(arguments) => graph::run(&arguments).map(done),
         Command::Stage(Stage::Run(arguments)) => stage::run(&arguments, color),
+        Command::Cancel(arguments) => cancel::run(&arguments).map(done),
         Command::Kinds(arguments) => kinds::run(&arguments).map(done),
         Command::Predict(arguments) => predict::run(&arguments, when),
         Command::Export(arguments) => export::run(&arguments).map(done),

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::args::Plan as Arguments;
 use super::cost::{Costs, PlanCost};
 use super::failure::{Failure, Outcome};
-use super::project::{self, Project};
+use super::profile::profile;
+use super::project::Project;
 use super::root::Root;
 use super::terminal;
 use crate::engine::exec::{Options, WorkOrder};
@@ -21,7 +22,7 @@ use crate::view::format;
 pub const LISTED: usize = 60;
 
 pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let threads = project::profile(&Root::of(&arguments.file, &arguments.place)?, None)?
+    let threads = profile(&Root::of(&arguments.file, &arguments.place)?, None)?
         .threads
         .map_or(Options::default().threads, |threads| threads as usize);
     let (project, plan) =

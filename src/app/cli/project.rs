@@ -1,24 +1,19 @@
-//! What most commands begin with: the experiment, its plan, the store beside it, and the settings of `pipeline.toml`.
+//! What most commands begin with: the experiment, its plan, and the store beside it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
-
-use super::args::{self, Changes, Place};
+use super::args::{Changes, Place};
 use super::progress::Progress;
 use super::root::Root;
 use super::search;
 use super::{Failure, terminal};
-use crate::base::diagnostics::{Diagnostic, Diagnostics, Sources, Span, suggest};
-use crate::base::disk::regular;
+use crate::base::diagnostics::Diagnostics;
 use crate::base::problem::Help;
 use crate::engine::plan::{CacheKey, Plan, PlanError, Points};
 use crate::engine::runs;
 use crate::engine::spec::{Experiment, Overrides};
-use crate::engine::stage::Device;
 use crate::engine::store::Store;
 use crate::stages;
 
@@ -167,101 +162,4 @@ pub fn store_in(outputs: &Path) -> Result<Store, Failure> {
             "results and the store lie there: move it away, or name another folder with `--root`";
         Failure::usage(error.to_string()).with_help(error.help().unwrap_or(elsewhere.into()))
     })
-}
-
-/// A profile of `pipeline.toml`: how work runs on one machine. Nothing here enters a key.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Profile {
-    #[serde(default, deserialize_with = "count")]
-    pub jobs: Option<u32>,
-    #[serde(default, deserialize_with = "count")]
-    pub threads: Option<u32>,
-    #[serde(default, deserialize_with = "device")]
-    pub device: Option<Device>,
-    #[serde(default)]
-    pub offline: bool,
-    /// Whether a run writes event files for TensorBoard.
-    #[serde(default = "yes")]
-    pub tensorboard: bool,
-}
-
-impl Default for Profile {
-    fn default() -> Self {
-        Self { jobs: None, threads: None, device: None, offline: false, tensorboard: yes() }
-    }
-}
-
-fn yes() -> bool {
-    true
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    #[serde(default)]
-    profile: BTreeMap<String, Profile>,
-}
-
-/// The bounds of `--jobs` and `--threads`.
-fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    match u32::deserialize(deserializer) {
-        Ok(number @ 1..=1024) => Ok(Some(number)),
-        _ => Err(D::Error::custom("expected a whole number from 1 to 1024")),
-    }
-}
-
-fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Device>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    args::device(&text).map(Some).map_err(D::Error::custom)
-}
-
-/// The named profile of a root's `pipeline.toml`, or the one called `default`, which need not be there.
-pub fn profile(root: &Root, name: Option<&str>) -> Result<Profile, Failure> {
-    let path = root.settings();
-    let text = match regular::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            return Err(Failure::usage(format!("`{}` is not UTF-8 text", path.display())));
-        }
-        Err(error) => {
-            return Err(Failure::usage(format!(
-                "cannot read `{}`: {}",
-                path.display(),
-                regular::reason(&error)
-            )));
-        }
-    };
-    let settings: Settings =
-        toml::from_str(&text).map_err(|error| malformed(&path, &text, &error))?;
-    match name {
-        None => Ok(settings.profile.get("default").cloned().unwrap_or_default()),
-        Some(name) => settings.profile.get(name).cloned().ok_or_else(|| {
-            let known = || settings.profile.keys().map(String::as_str);
-            let help = match suggest(name, known()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if settings.profile.is_empty() => {
-                    format!("write `[profile.{name}]` into `{}`", path.display())
-                }
-                None => format!(
-                    "`{}` has {}",
-                    path.display(),
-                    known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-                ),
-            };
-            Failure::usage(format!("there is no profile `{name}`")).with_help(help)
-        }),
-    }
-}
-
-/// The mistake with its line, as those of experiments are shown.
-fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
-    let mut sources = Sources::new();
-    let source = sources.add(path.display().to_string(), text.to_owned());
-    let span = Span::new(source, error.span().unwrap_or(0..0));
-    let diagnostic = Diagnostic::new("settings", error.message()).at(span).help(
-        "a profile is `[profile.NAME]` with `jobs`, `threads`, `device`, `offline`, `tensorboard`",
-    );
-    Diagnostics::new(Arc::new(sources), vec![diagnostic]).into()
 }

@@ -11,11 +11,12 @@ use super::failure::{Failure, Outcome};
 use super::listener::Listener;
 use super::output::Output;
 use super::pin::pin;
+use super::profile::profile;
 use super::project::{self, Project};
 use super::root::Root;
 use super::rounds::{Rounds, Told};
 use super::signals::Signals;
-use super::{origin, plan as planning, terminal, typed};
+use super::{jobs, origin, plan as planning, terminal, typed};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::exec::{self, Cancel, Counts, Event, NodeResult, Options, Reporter, RunOutcome};
 use crate::engine::plan::Plan;
@@ -32,7 +33,17 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let signals = Signals::watch()?;
     let root = Root::of(&arguments.file, &arguments.place)?;
     let rerun = arguments.rerun.iter().map(|stage| stage.as_str().into()).collect();
-    let options = Options { rerun, ..means(&arguments.means, &root)? };
+    let mut options = Options { rerun, ..means(&arguments.means, &root)? };
+    match &mut options.cluster {
+        Some(cluster) => cluster.detach = arguments.detach,
+        None if arguments.detach => {
+            let failure = Failure::usage("`--detach` leaves a run to the jobs of a cluster");
+            return Err(failure.with_help(
+                "name a profile with `executor = \"slurm\"`: `--profile NAME`, or start the run with `nohup`",
+            ));
+        }
+        None => {}
+    }
     let (mut project, mut plan) = planned(arguments)?;
     if let Some(stage) =
         arguments.rerun.iter().find(|name| !plan.nodes.iter().any(|node| node.is_named(name)))
@@ -71,8 +82,13 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     }
     signals.begin();
     project.store.when_waiting(terminal::waiting(Some(signals.cancel.clone())));
-    let writes_board = project::profile(&root, arguments.means.profile.as_deref())?.tensorboard;
-    execute(arguments, &project, plan, &options, &signals, color, writes_board)
+    let writes_board =
+        profile(&root, arguments.means.profile.as_deref())?.tensorboard.unwrap_or(true);
+    let ending = execute(arguments, &project, plan, &options, &signals, color, writes_board)?;
+    if options.cluster.is_none() {
+        return Ok(ending);
+    }
+    jobs::left(ending, arguments, &project, &signals)
 }
 
 /// Forgets what is recorded of failures; whether there was anything.
@@ -189,7 +205,8 @@ impl Running<'_> {
     ) -> Result<Outcome, Failure> {
         let Self { arguments, project, options, signals, record, output, board } = self;
         let on_cpu = matches!(options.device, Device::Cpu | Device::Auto)
-            && !cfg!(any(feature = "cuda", feature = "metal"));
+            && !cfg!(any(feature = "cuda", feature = "metal"))
+            && options.cluster.is_none();
         let searched = project.search.as_ref().filter(|search| search.searches);
         let searches = searched.is_some();
         let (mut rounds, told, standings) = (Rounds::default(), Told::default(), Mutex::default());
@@ -404,14 +421,17 @@ fn console(plan: &Plan, quiet: bool, color: bool) -> Console {
 
 /// How work is carried out, from the command line, else from a profile of the root's settings.
 pub(super) fn means(asked: &Means, root: &Root) -> Result<Options, Failure> {
-    let profile = project::profile(root, asked.profile.as_deref())?;
+    let profile = profile(root, asked.profile.as_deref())?;
     let defaults = Options::default();
     let threads =
         asked.threads.or(profile.threads).map_or(defaults.threads, |threads| threads as usize);
     let jobs = asked.jobs.or(profile.jobs).map_or(threads, |jobs| jobs as usize);
     let device = available(asked.device.or(profile.device).unwrap_or(Device::Auto))?;
-    let offline = asked.offline || profile.offline;
-    Ok(Options { jobs, threads, device, keep_going: asked.keep_going, offline, ..defaults })
+    let offline = asked.offline || profile.offline.unwrap_or(false);
+    let cluster = profile.cluster();
+    // What was submitted goes on in any case.
+    let keep_going = asked.keep_going || cluster.is_some();
+    Ok(Options { jobs, threads, device, keep_going, offline, cluster, ..defaults })
 }
 
 /// The device, unless this program was built without it.

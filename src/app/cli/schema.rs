@@ -116,6 +116,20 @@ fn stage_schema(kind: &StageKind) -> Value {
         "timeout".to_owned(),
         json!({"type": "string", "pattern": "^([0-9.]+ *(d|h|m|s|ms) *)+$", "description": "How long one attempt may take, such as `30m` or `1h30m`."}),
     );
+    properties.insert(
+        "resources".to_owned(),
+        json!({
+            "type": "object",
+            "properties": {
+                "cpus": {"type": "integer", "minimum": 1, "maximum": 1024},
+                "memory": {"type": "string"},
+                "gpus": {"type": "integer", "minimum": 1, "maximum": 1024},
+                "time": {"type": "string"},
+            },
+            "additionalProperties": false,
+            "description": "What a job of a cluster asks for that does the stage's work.",
+        }),
+    );
     for port in kind.ports {
         let mut wire = json!({"type": "string", "pattern": "^@[A-Za-z]"});
         if port.several {

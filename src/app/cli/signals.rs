@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use super::{Failure, terminal};
 use crate::engine::exec::Cancel;
@@ -12,6 +12,9 @@ use crate::view::Console;
 /// What was asked for since [`Signals::watch`].
 pub struct Signals {
     pub cancel: Cancel,
+    asked: Arc<AtomicBool>,
+    /// Whether it was asked for by a signal of a cluster, which gives notice of the end of a job's time or place.
+    noticed: Arc<AtomicBool>,
     /// Something is under way that the first signal asks to end, rather than the program.
     busy: Arc<AtomicBool>,
     console: Arc<OnceLock<Arc<Console>>>,
@@ -23,18 +26,42 @@ impl Signals {
     ///
     /// SIGHUP stays ignored where it is, as `nohup` has it. It never counts as the second: shell and terminal may each send one.
     pub fn watch() -> Result<Self, Failure> {
+        Self::watch_also(&[])
+    }
+
+    /// The same in a job of a cluster, of which SIGUSR1 says that its time will soon be over, and SIGTERM that it has to give way.
+    pub fn watch_in_job() -> Result<Self, Failure> {
+        Self::watch_also(&[SIGUSR1])
+    }
+
+    /// Whether any signal came.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Whether a signal of a cluster was the first.
+    pub fn is_noticed(&self) -> bool {
+        self.noticed.load(Ordering::SeqCst)
+    }
+
+    fn watch_also(more: &[i32]) -> Result<Self, Failure> {
+        let is_job = !more.is_empty();
         let (cancel, console) = (Cancel::new(), Arc::<OnceLock<Arc<Console>>>::default());
         let hangup = (!ignores_hangup()).then_some(SIGHUP);
-        let mut signals =
-            signal_hook::iterator::Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))
-                .map_err(|error| Failure::failed(format!("signals cannot be handled: {error}")))?;
-        let busy = Arc::<AtomicBool>::default();
-        let (asked, speaker, works) = (cancel.clone(), Arc::clone(&console), Arc::clone(&busy));
+        let mut signals = signal_hook::iterator::Signals::new(
+            [SIGINT, SIGTERM].iter().chain(&hangup).chain(more),
+        )
+        .map_err(|error| Failure::failed(format!("signals cannot be handled: {error}")))?;
+        let (busy, noticed) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let (stop, speaker, works) = (cancel.clone(), Arc::clone(&console), Arc::clone(&busy));
+        let asked = Arc::<AtomicBool>::default();
+        let (notice, any) = (Arc::clone(&noticed), Arc::clone(&asked));
         let listen = move || {
             for signal in signals.forever() {
                 let typed = signal == SIGINT;
-                if asked.is_cancelled() {
-                    if signal == SIGHUP {
+                if any.swap(true, Ordering::SeqCst) || stop.is_cancelled() {
+                    // What follows a notice is no impatience: the job is killed in time, and until then it saves what it has.
+                    if signal == SIGHUP || notice.load(Ordering::SeqCst) && !typed {
                         continue;
                     }
                     if let Some(console) = speaker.get() {
@@ -46,7 +73,8 @@ impl Signals {
                     terminal::complain("interrupted before anything ran\n");
                     std::process::exit(130);
                 }
-                asked.cancel();
+                notice.store(is_job && !typed, Ordering::SeqCst);
+                stop.cancel();
                 // What runs, and whether it has anything to save, is not known here.
                 let text =
                     "stopping in order: the same command continues (Ctrl-C again stops at once)";
@@ -59,7 +87,7 @@ impl Signals {
         std::thread::Builder::new()
             .spawn(listen)
             .map_err(|error| Failure::failed(format!("a thread cannot be started: {error}")))?;
-        Ok(Self { cancel, busy, console })
+        Ok(Self { cancel, asked, noticed, busy, console })
     }
 
     /// Something begins that ends in order.

@@ -5,6 +5,7 @@
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::args::{Place, StageRun};
 use super::failure::{Failure, Outcome};
@@ -15,7 +16,7 @@ use super::signals::Signals;
 use super::{project, terminal};
 use crate::base::disk::regular;
 use crate::base::problem::Help;
-use crate::engine::exec::{self, Event, ExecError, Reporter as _, WorkOrder};
+use crate::engine::exec::{self, Event, ExecError, Reporter as _, WorkOrder, slurm};
 use crate::stages;
 use crate::view::Console;
 
@@ -26,7 +27,8 @@ const HELP: &str =
     "`pipeline plan FILE --orders` writes the orders of an experiment, for this version";
 
 pub fn run(arguments: &StageRun, color: bool) -> Result<Outcome, Failure> {
-    let signals = Signals::watch()?;
+    let task = Task::of_this_process();
+    let signals = if task.is_some() { Signals::watch_in_job()? } else { Signals::watch()? };
     let orders = read(&arguments.orders)?;
     if orders.is_empty() {
         terminal::complain("there are no orders: nothing is to be done\n");
@@ -42,7 +44,9 @@ pub fn run(arguments: &StageRun, color: bool) -> Result<Outcome, Failure> {
         signals.answer_on(console);
     }
     let output = Output::new(console, arguments.json);
-    let done = exec::execute_orders(&orders, &store, &options, &output, &signals.cancel);
+    let done = in_time(&task, || {
+        exec::execute_orders(&orders, &store, &options, &output, &signals.cancel)
+    });
     let outcome = match done {
         // Whoever waits for a lock when the signal comes has not begun.
         Err(_) if signals.cancel.is_cancelled() => return Ok(Outcome::Interrupted),
@@ -59,7 +63,68 @@ pub fn run(arguments: &StageRun, color: bool) -> Result<Outcome, Failure> {
     if !arguments.json {
         terminal::print(&line_of(ending, outcome.elapsed, outcome.counts()))?;
     }
+    if let Some(task) = &task
+        && ending == Outcome::Interrupted
+        && signals.is_noticed()
+    {
+        task.go_on_later(&arguments.orders);
+    }
     Ok(ending)
+}
+
+/// What a cluster's node may not have heard of yet: the entries of a job that has just ended.
+const VISIBLE_AFTER: Duration = Duration::from_secs(60);
+
+/// Tries again, in a job, while an input is not to be seen that another job has made.
+fn in_time<T>(
+    task: &Option<Task>,
+    mut attempt: impl FnMut() -> Result<T, ExecError>,
+) -> Result<T, ExecError> {
+    let begun = Instant::now();
+    loop {
+        match attempt() {
+            Err(ExecError::InputMissing { .. })
+                if task.is_some() && begun.elapsed() < VISIBLE_AFTER =>
+            {
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            result => return result,
+        }
+    }
+}
+
+/// The task of a Slurm job that this process is.
+struct Task {
+    id: String,
+    /// How often it was put back into the queue.
+    restarts: u32,
+}
+
+impl Task {
+    /// A task that comes back as often as this without an end is not to run for ever.
+    const MOST_RESTARTS: u32 = 100;
+
+    /// Of the batch script, which has become this program; what a person starts inside of a job is none.
+    fn of_this_process() -> Option<Self> {
+        std::env::var_os("SLURM_ARRAY_TASK_ID")?;
+        let restarts = std::env::var("SLURM_RESTART_COUNT").ok();
+        Some(Self {
+            id: std::env::var("SLURM_JOB_ID").ok()?,
+            restarts: restarts.and_then(|count| count.parse().ok()).unwrap_or(0),
+        })
+    }
+
+    /// Puts the task back into the queue, unless somebody has ended it: its time is over, or it gives way to another, and it goes on from what
+    /// it has saved. So it does where nobody is left who waits for it.
+    fn go_on_later(&self, orders: &Path) {
+        let mark = orders.with_file_name(slurm::CANCELLED);
+        if self.restarts >= Self::MOST_RESTARTS || mark.exists() || slurm::is_cancelled(&self.id) {
+            return;
+        }
+        if let Err(error) = slurm::requeue(&self.id) {
+            terminal::complain(&format!("the job does not go on by itself: {error}\n"));
+        }
+    }
 }
 
 /// The root of the store that all orders are about.
@@ -98,7 +163,9 @@ fn refused(error: &ExecError) -> Failure {
         ExecError::InputMissing { .. } | ExecError::Circle { .. } => {
             Failure::usage(error.to_string())
         }
-        ExecError::CommitUnknown { .. } | ExecError::Store(_) => Failure::failed(error.to_string()),
+        ExecError::CommitUnknown { .. } | ExecError::NoThread(_) | ExecError::Store(_) => {
+            Failure::failed(error.to_string())
+        }
     };
     failure.with_help_of(error.help())
 }

@@ -18,6 +18,8 @@ pub enum ExecError {
     InputMissing { stage: String, key: CacheKey },
     #[error("these orders wait for each other: {}", stages.join(", "))]
     Circle { stages: Vec<String> },
+    #[error("a thread cannot be started: {0}")]
+    NoThread(std::io::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -31,6 +33,9 @@ impl Help for ExecError {
             }
             Self::Circle { .. } => {
                 Some("orders as `pipeline plan FILE --orders` writes them do not")
+            }
+            Self::NoThread(_) => {
+                Some("free memory, or raise the limits (`ulimit -v`, `ulimit -u`)")
             }
             Self::Store(error) => return error.help(),
         };

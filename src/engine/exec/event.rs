@@ -147,6 +147,9 @@ pub enum Event {
         error: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         help: Option<String>,
+        /// The reason is one of the machine or of the moment, and not of the work.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_hindered: bool,
         elapsed_ms: u64,
     },
     /// The stage stopped because the run was interrupted; what it needs to go on is saved.
@@ -167,12 +170,31 @@ pub enum Event {
         done: u64,
         total: u64,
     },
+    /// How the jobs stand that do the work on a cluster.
+    Jobs {
+        text: String,
+    },
     /// Something about the run as a whole that a person should know.
     Warning {
         text: String,
     },
     /// The last event, sent when the results lie in their place, or it is clear that they will not: its exit code is that of the process.
     RunFinished(Finished),
+}
+
+impl Event {
+    /// The node that a task tells something of which others hear.
+    pub(super) fn name_mut(&mut self) -> Option<&mut NodeName> {
+        match self {
+            Self::StageStarted { name, .. }
+            | Self::StageProgress { name, .. }
+            | Self::Evaluated { name, .. }
+            | Self::StageMessage { name, .. }
+            | Self::StageRetried { name, .. }
+            | Self::EntryDamaged { name, .. } => Some(name),
+            _ => None,
+        }
+    }
 }
 
 /// What a point of a sweep came to.

@@ -3,12 +3,14 @@
 use std::time::Instant;
 
 use super::agenda::Agenda;
+use super::cluster::Cluster;
 use super::error::ExecError;
 use super::event::{Event, Reporter};
 use super::options::{Cancel, Options, Setting};
 use super::order::WorkOrder;
 use super::outcome::RunOutcome;
 use super::schedule::Scheduler;
+use super::slurm::{Division, Slurm, divide};
 use super::threads::Threads;
 use crate::engine::plan::Plan;
 use crate::engine::runs::Known;
@@ -29,7 +31,11 @@ pub fn execute(
     let agenda = Agenda::of_plan(plan, store, options)?;
     let _claim = Claim::of(store, plan.names())?;
     let setting = Setting { store, known: &Known::of(store), options, reporter, cancel };
-    Ok(work_off(agenda, &plan.name, setting, begun))
+    let division = match &options.cluster {
+        Some(cluster) => Some((divide(plan, store, options, cluster)?, cluster)),
+        None => None,
+    };
+    work_off(agenda, &plan.name, setting, begun, division)
 }
 
 /// The same for orders, however they are sorted; what no order makes has to be in `store`.
@@ -52,15 +58,17 @@ pub fn execute_orders(
     let _claim = Claim::of(store, names)?;
     let experiment = orders.first().map_or("", |order| &order.experiment);
     let setting = Setting { store, known: &Known::of(store), options, reporter, cancel };
-    Ok(work_off(agenda, experiment, setting, begun))
+    work_off(agenda, experiment, setting, begun, None)
 }
 
+/// * `division`: what of it is done on a cluster
 fn work_off(
     agenda: Agenda<'_>,
     experiment: &str,
     setting: Setting<'_>,
     begun: Instant,
-) -> RunOutcome {
+    division: Option<(Division, &Cluster)>,
+) -> Result<RunOutcome, ExecError> {
     setting.reporter.event(&Event::RunStarted {
         experiment: experiment.to_owned(),
         nodes: agenda.tasks.len(),
@@ -68,6 +76,13 @@ fn work_off(
         threads: setting.options.threads.max(1),
     });
     std::thread::scope(|scope| {
-        Scheduler::new(agenda, setting).run(&Threads { scope, setting }, begun)
+        let (threads, scheduler) = (Threads { scope, setting }, Scheduler::new(agenda, setting));
+        Ok(match division {
+            None => scheduler.run(&threads, begun),
+            Some((division, cluster)) => {
+                let slurm = Slurm::new(threads, division, cluster);
+                scheduler.run(&slurm.map_err(ExecError::NoThread)?, begun)
+            }
+        })
     })
 }

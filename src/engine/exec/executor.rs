@@ -23,6 +23,16 @@ pub(super) trait Executor {
         threads: usize,
         report: ReportTo,
     ) -> Result<Started, StoreError>;
+
+    /// Whether it takes any number of orders at once, and sees to what runs when by itself.
+    fn limits_itself(&self) -> bool {
+        false
+    }
+
+    /// Whether it has the work for a key in hand, ordered or not, so that what appears there is for it to report.
+    fn has_in_hand(&self, _key: &CacheKey) -> bool {
+        false
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +50,7 @@ pub(super) struct Report {
     pub(super) elapsed: Duration,
 }
 
+#[derive(Clone)]
 pub(super) enum Verdict {
     Built(Entry),
     /// Another process had built it by the time its lock was free.

@@ -12,6 +12,8 @@
 //! 5. what happens is told to the [`Reporter`]; how it ended is the [`RunOutcome`], which the caller publishes before it tells
 //!    [`Event::RunFinished`].
 //!
+//! Where [`Options::cluster`] says so, jobs of a cluster do the work instead, and this process submits them and waits: see [`slurm`].
+//!
 //! An order can be written to a file: [`execute_orders`] works off such a list in another process, in the same way.
 //!
 //! Nothing is printed here, and signals are not handled here: the caller sets [`Cancel`]. A stage's panic becomes its error; whether a panic
@@ -20,6 +22,7 @@
 mod agenda;
 mod attempt;
 mod board;
+mod cluster;
 mod error;
 mod event;
 mod execute;
@@ -30,10 +33,12 @@ mod order;
 mod outcome;
 mod reads;
 mod schedule;
+pub mod slurm;
 mod survey;
 mod threads;
 mod work;
 
+pub use cluster::{Cluster, Request};
 pub use error::ExecError;
 pub use event::{Counts, Event, Finished, Line, PointEnded, Reporter, RunError};
 pub use execute::{execute, execute_orders};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::cluster::Cluster;
 use super::event::Reporter;
 use crate::engine::plan::{CacheKey, NodeId};
 use crate::engine::runs::Known;
@@ -32,6 +33,8 @@ pub struct Options {
     pub failed: HashMap<CacheKey, String>,
     /// Where what other programs print is kept; without, in the folder of the saved state, which goes when the stage has succeeded.
     pub logs: Option<PathBuf>,
+    /// The cluster whose jobs do the work, in place of this process.
+    pub cluster: Option<Cluster>,
 }
 
 /// What becomes of a node's saved state once its entry is complete.
@@ -57,6 +60,7 @@ impl Default for Options {
             verify: HashSet::new(),
             failed: HashMap::new(),
             logs: None,
+            cluster: None,
         }
     }
 }

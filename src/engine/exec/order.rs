@@ -13,7 +13,7 @@ use super::error::ExecError;
 use super::node::NodeName;
 use crate::base::units;
 use crate::engine::plan::{CacheKey, Fingerprint, Identity, NodeId, Plan, portable_parameters};
-use crate::engine::stage::{AnyStage, HubCommit, StageKind};
+use crate::engine::stage::{AnyStage, HubCommit, Resources, StageKind};
 use crate::engine::store::Store;
 
 /// The version of [`Written`].
@@ -44,6 +44,8 @@ pub struct WorkOrder {
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
     pub existing: Existing,
+    /// What it takes of the machine.
+    pub resources: Resources,
 }
 
 /// What an entry is worth that lies in the place of a node's.
@@ -147,6 +149,7 @@ impl WorkOrder {
             retry: node.retry,
             timeout: node.timeout,
             existing: Existing::Good,
+            resources: node.resources,
         })
     }
 
@@ -233,6 +236,7 @@ impl WorkOrder {
             },
             kind,
             warm_start: fingerprint.warm_start_of(&*instance),
+            resources: instance.resources(),
             instance,
             fingerprint,
             key,

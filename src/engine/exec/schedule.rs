@@ -61,7 +61,7 @@ impl<'a> Scheduler<'a> {
             while !self.is_stopping()
                 && let Some(index) = self.board.first_ready()
             {
-                self.look(index);
+                self.look(index, executor);
             }
             self.start(executor);
             if self.board.running().len() == 0 && (self.board.is_idle() || self.is_stopping()) {
@@ -90,8 +90,10 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Decides what a ready node needs. Nothing is read but manifests.
-    fn look(&mut self, index: usize) {
-        if self.board.slot(index).existing != Existing::Good {
+    fn look(&mut self, index: usize, executor: &dyn Executor) {
+        if self.board.slot(index).existing != Existing::Good
+            || executor.has_in_hand(&self.agenda.tasks[index].key)
+        {
             return self.board.set_phase(index, Phase::Queued);
         }
         match self.find(index) {
@@ -169,7 +171,11 @@ impl<'a> Scheduler<'a> {
         let mut last = None;
         while !self.is_stopping()
             && let Some(rank) = self.board.next_after(last)
-            && let Some(share) = self.board.share(rank, jobs, threads)
+            && let Some(share) = if executor.limits_itself() {
+                Some(threads)
+            } else {
+                self.board.share(rank, jobs, threads)
+            }
         {
             last = Some(rank);
             self.hand_out(rank.node, share, executor);
@@ -362,6 +368,7 @@ impl<'a> Scheduler<'a> {
             name: name.clone(),
             error: error.to_string(),
             help: error.help().map(Cow::into_owned),
+            is_hindered: matches!(error, StageError::Hindered(_)),
             elapsed_ms: millis(elapsed),
         });
         self.board.set_phase(index, Phase::Done(Outcome::Failed { error, elapsed }));

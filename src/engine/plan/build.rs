@@ -19,8 +19,8 @@ use super::warning::{Warning, undefined_everywhere};
 use super::wires::Graph;
 use super::{Digests, Identity, Node, NodeId, Plan, PlanError, SweepShape};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
-use crate::engine::spec::Experiment;
-use crate::engine::stage::{Facts, StageKind};
+use crate::engine::spec::{Experiment, StageDeclaration};
+use crate::engine::stage::{AnyStage, Facts, Resources, StageKind};
 
 /// Bounds trials times stages and wires.
 const MOST_NODES: usize = 4_000_000;
@@ -277,6 +277,7 @@ impl<'a> Assembly<'a> {
                 after: Vec::new(),
                 retry: draft.declaration.retry.map_or(0, |(retry, _)| retry),
                 timeout: draft.declaration.timeout.map(|(timeout, _)| timeout),
+                resources: resources(&*instance.stage, draft.declaration),
                 identity,
                 label: Arc::clone(label),
                 is_late,
@@ -345,6 +346,19 @@ impl<'a> Assembly<'a> {
         let help = "choose another objective, or see that it is defined";
         found.push(Diagnostic::new("undefined-metric", message).at(*span).help(help));
         None
+    }
+}
+
+/// What a stage takes of a machine: as the file says, else as the kind does.
+fn resources(stage: &dyn AnyStage, declaration: &StageDeclaration) -> Resources {
+    let own = stage.resources();
+    let said = declaration.resources.map(|(said, _)| said).unwrap_or_default();
+    Resources {
+        threads: own.threads,
+        cpus: said.cpus.or(own.cpus),
+        memory: said.memory.or(own.memory),
+        gpus: said.gpus.or(own.gpus),
+        time: said.time.or(own.time),
     }
 }
 

@@ -13,7 +13,7 @@ use super::warning::Warning;
 use super::{CacheKey, Fingerprint, SweepShape, Trial};
 use crate::base::diagnostics::Diagnostics;
 use crate::engine::spec::SEED;
-use crate::engine::stage::{AnyStage, Facts, HubCommit, StageKind};
+use crate::engine::stage::{AnyStage, Facts, HubCommit, Resources, StageKind};
 
 /// The position of a node in [`Plan::nodes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -70,6 +70,8 @@ pub struct Node {
     pub retry: u32,
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
+    /// What it takes of a machine: as the file says, else as the kind does.
+    pub resources: Resources,
     pub identity: Identity,
     /// The swept values that reach it, such as `learning_rate=1e-5,seed=0`; empty where none does.
     pub label: Arc<str>,

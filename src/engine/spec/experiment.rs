@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::demand::Demand;
 use super::objective::Objective;
 use super::path::AxisTarget;
 use super::pins::Pins;
@@ -46,6 +47,8 @@ pub struct StageDeclaration {
     pub retry: Option<(u32, Span)>,
     /// How long one attempt may take.
     pub timeout: Option<(Duration, Span)>,
+    /// What a job of a cluster asks for that does its work.
+    pub resources: Option<(Demand, Span)>,
     /// In the order of the file.
     pub parameters: Vec<Parameter>,
 }

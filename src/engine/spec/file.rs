@@ -248,6 +248,7 @@ impl Reader<'_> {
             "at" => stage.at_best = self.at(&node),
             "retry" => stage.retry = self.retry(&node),
             "timeout" => stage.timeout = self.timeout(&node),
+            "resources" => stage.resources = self.demand(node),
             _ => stage.parameters.push(Parameter {
                 name,
                 name_span,

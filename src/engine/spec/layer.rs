@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::demand::Demand;
 use super::experiment::{Axis, Choose, Count, Folds, Method, Parameter, Rung, Seeds, Skip};
 use super::objective::Objective;
 use super::path::Word;
@@ -36,6 +37,7 @@ pub(super) struct StageLayer {
     pub at_best: Option<Span>,
     pub retry: Option<(u32, Span)>,
     pub timeout: Option<(Duration, Span)>,
+    pub resources: Option<(Demand, Span)>,
     pub parameters: Vec<Parameter>,
 }
 
@@ -49,6 +51,7 @@ impl StageLayer {
             at_best: None,
             retry: None,
             timeout: None,
+            resources: None,
             parameters: Vec::new(),
         }
     }

@@ -93,6 +93,7 @@ impl<'a> Merge<'a> {
         stage.at_best = layer.at_best.or(stage.at_best);
         stage.retry = layer.retry.or(stage.retry);
         stage.timeout = layer.timeout.or(stage.timeout);
+        stage.resources = layer.resources.or(stage.resources);
         let mut index: HashMap<Arc<str>, usize> = stage
             .parameters
             .iter()
@@ -200,6 +201,7 @@ impl<'a> Merge<'a> {
                     "at" => stage.at_best.take().is_some(),
                     "retry" => stage.retry.take().is_some(),
                     "timeout" => stage.timeout.take().is_some(),
+                    "resources" => stage.resources.take().is_some(),
                     _ => {
                         let all = || stage.parameters.iter().map(|it| it.name.clone()).collect();
                         left.entry(stage.name.clone()).or_insert_with(all).remove(name)
@@ -516,7 +518,8 @@ fn empty_sweep(span: Span) -> Sweep {
 
 /// A stage that is nowhere yet.
 fn declaration(layer: StageLayer) -> StageDeclaration {
-    let StageLayer { name, name_span, kind, after, at_best, retry, timeout, parameters } = layer;
+    let StageLayer { name, name_span, kind, after, at_best, .. } = layer;
+    let StageLayer { retry, timeout, resources, parameters, .. } = layer;
     let (kind, kind_span) = kind.unwrap_or_else(|| (name.clone(), name_span));
     StageDeclaration {
         name,
@@ -527,6 +530,7 @@ fn declaration(layer: StageLayer) -> StageDeclaration {
         at_best,
         retry,
         timeout,
+        resources,
         parameters,
     }
 }

@@ -13,6 +13,7 @@
 mod axis;
 mod chain;
 mod command_line;
+mod demand;
 mod experiment;
 mod file;
 mod layer;
@@ -36,6 +37,7 @@ mod value;
 mod write;
 
 pub use command_line::Overrides;
+pub use demand::Demand;
 pub use experiment::{
     Along, Axis, Choose, Condition, Count, Experiment, Folds, Method, Parameter, Reading, Rung,
     Seeds, Skip, StageDeclaration, Sweep, What, dimensions,

@@ -3,7 +3,7 @@
 use crate::base::{outputs, visible};
 
 /// Keys that every stage has, whatever its kind; none is a parameter.
-pub const STAGE_KEYS: [&str; 5] = ["kind", "after", "at", "retry", "timeout"];
+pub const STAGE_KEYS: [&str; 6] = ["kind", "after", "at", "retry", "timeout", "resources"];
 /// What a sweep replicates every point with: each is a parameter of the stages that it sets, and a part of the labels of their trials. The file's own
 /// `seed` is for the same parameter.
 pub const SEED: &str = "seed";

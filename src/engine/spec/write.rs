@@ -158,6 +158,9 @@ impl Experiment {
             if let Some((timeout, _)) = stage.timeout {
                 let _ = writeln!(out, "timeout = {}", quote(&units::duration_text(timeout)));
             }
+            if let Some((resources, _)) = stage.resources {
+                let _ = writeln!(out, "resources = {}", resources.to_toml());
+            }
             for parameter in &stage.parameters {
                 let value = rewrite(&stage.kind, &parameter.name, &parameter.value)
                     .unwrap_or_else(|| toml(&parameter.value));
@@ -282,6 +285,9 @@ impl Experiment {
             }
             if let Some((timeout, span)) = stage.timeout {
                 add(format!("{path}.timeout"), quote(&units::duration_text(timeout)), span);
+            }
+            if let Some((resources, span)) = stage.resources {
+                add(format!("{path}.resources"), resources.to_toml(), span);
             }
             for parameter in &stage.parameters {
                 add(

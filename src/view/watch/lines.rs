@@ -36,6 +36,7 @@ impl Lines {
             format!("{title:width$}  {state:<8} {text}").trim_end().to_owned() + "\n"
         };
         match event {
+            Event::Jobs { text } => format!("{}\n", visible::message(text)),
             Event::Warning { text } => format!("warning: {}\n", visible::message(text)),
             Event::PointEnded(point) => point_line(point) + "\n",
             Event::StageMessage { name, warning: false, text }

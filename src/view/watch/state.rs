@@ -159,6 +159,9 @@ impl Watched {
                 self.log(at_ms, tone, String::new(), "", point_line(point));
             }
             Event::Publishing { done, total } => self.publishing = Some((*done, *total)),
+            Event::Jobs { text } => {
+                self.log(at_ms, Tone::Quiet, String::new(), "jobs", text.clone());
+            }
             Event::Warning { text } => {
                 self.log(at_ms, Tone::Attention, String::new(), "warning", text.clone());
             }

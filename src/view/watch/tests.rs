@@ -230,9 +230,10 @@ fn a_line_is_read_as_it_was_written() {
         Event::StageReused { name: name(""), key, from: key },
         Event::StageProgress { name: name(""), done, total, unit, numbers },
         Event::Evaluated { name: name(""), step: 4, split: "validation".into(), metrics },
-        Event::StageFailed { name: name(""), error, help: None, elapsed_ms: 5 },
+        Event::StageFailed { name: name(""), error, help: None, is_hindered: false, elapsed_ms: 5 },
         Event::StageNotRun { name: name(""), because },
         Event::PointEnded(point),
+        Event::Jobs { text: "job 7 is with Slurm".to_owned() },
         Event::Warning { text: "beware".to_owned() },
         Event::RunFinished(finished),
     ];
