@@ -29,6 +29,7 @@ help! {
     the_help_of_predict_says_what_each_option_takes: ["predict", "--help"];
     the_help_of_export_says_what_each_option_takes: ["export", "--help"];
     the_help_of_serve_says_what_each_option_takes: ["serve", "--help"];
+    the_help_of_doctor_says_what_each_option_takes: ["doctor", "--help"];
     the_help_of_bench_says_what_each_option_takes: ["bench", "--help"];
     the_help_of_verify_says_what_each_option_takes: ["verify", "--help"];
     the_help_of_gc_says_what_each_option_takes: ["gc", "--help"];

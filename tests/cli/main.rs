@@ -12,6 +12,7 @@ mod command;
 mod common;
 mod data;
 mod diff;
+mod doctor;
 mod events;
 mod export;
 mod feeds;

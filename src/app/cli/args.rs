@@ -16,7 +16,7 @@ use crate::engine::stage::Device;
 use crate::stages::train::Dtype;
 pub use answering::{Format, ModelOptions, Predict, Serve, Threshold};
 pub use export::Export;
-pub use looking::{Diff, Ls, Watch};
+pub use looking::{Diff, Doctor, Ls, Watch};
 pub use shared::{Changes, Place};
 use shared::{between, count, dtype};
 
@@ -103,6 +103,8 @@ pub enum Command {
     Unpin(Pinned),
     /// Write runs as MLflow keeps them: parameters, curves, scores, artifacts
     ExportRuns(ExportRuns),
+    /// Say what this program is and where it runs, to paste into the report of a mistake
+    Doctor(Doctor),
     /// Print the JSON Schema of experiment files, for editors
     Schema,
     /// Write a commented experiment: a starter, or one for a file of your texts
@@ -145,6 +147,7 @@ impl Command {
             Self::Bench(arguments) => arguments.json,
             Self::Verify(arguments) => arguments.json,
             Self::Gc(arguments) => arguments.json,
+            Self::Doctor(arguments) => arguments.json,
             Self::Predict(_)
             | Self::Export(_)
             | Self::Serve(_)

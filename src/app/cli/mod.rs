@@ -10,6 +10,7 @@ mod complete;
 mod cost;
 mod data;
 mod diff;
+mod doctor;
 mod explain;
 mod export;
 mod export_runs;
@@ -109,6 +110,7 @@ fn dispatch(command: Command, when: When, color: bool) -> Result<Outcome, Failur
         Command::Pin(arguments) => pinned::run(&arguments, true).map(done),
         Command::Unpin(arguments) => pinned::run(&arguments, false).map(done),
         Command::ExportRuns(arguments) => export_runs::run(&arguments).map(done),
+        Command::Doctor(arguments) => doctor::run(&arguments).map(done),
         Command::Schema => schema::run().map(done),
         Command::Init(arguments) => init::run(&arguments).map(done),
         Command::Completions { shell } => complete::run(shell).map(done),

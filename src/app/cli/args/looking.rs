@@ -98,3 +98,18 @@ pub struct Watch {
     #[arg(long, help = "Print the events, a JSON object a line")]
     pub json: bool,
 }
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Of a token of the hub it says only whether there is one. Nothing is changed, and nothing sent but a question to the hub.\n\n\
+    Example: pipeline doctor --offline"
+)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub place: Place,
+    /// Do not ask the hub
+    #[arg(long)]
+    pub offline: bool,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
