@@ -141,7 +141,7 @@ fn sources() -> Vec<SourceFile> {
                 let room =
                     room_of(&name).unwrap_or_else(|| panic!("`{name}` is in no room of the house"));
                 let text = std::fs::read_to_string(&entry).expect("a source file is UTF-8");
-                let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+                let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
                 let code = text
                     .lines()
                     .filter(|line| !line.trim_start().starts_with("//"))
@@ -287,8 +287,66 @@ fn what_is_read_by_name_is_opened_where_only_files_are() {
     }
 }
 
-/// The files that a file imports, by their paths without `.rs`; a folder's `mod.rs` is the folder. What a parent re-exports counts for nobody.
-fn imports(file: &str, code: &str, files: &BTreeSet<String>) -> BTreeSet<String> {
+/// What each file re-exports: by the file and the name that it gives, the path below `src` of what is meant.
+fn re_exports(sources: &[SourceFile]) -> BTreeMap<(String, String), String> {
+    let mut found = BTreeMap::new();
+    for file in sources {
+        let above = name(file);
+        let mut add = |given: &str, path: &str| {
+            let path = match path.strip_prefix("crate/") {
+                Some(path) => path.to_owned(),
+                None => format!("{above}/{}", path.trim_start_matches("self/")),
+            };
+            found.insert((above.clone(), given.to_owned()), path);
+        };
+        // Those at the top: rustfmt indents all else.
+        for statement in file.code.split("\npub").skip(1) {
+            let Some((visibility, used)) = statement.split_once(" use ") else { continue };
+            if !(visibility.is_empty() || visibility.starts_with('(') && visibility.ends_with(')'))
+            {
+                continue;
+            }
+            let used = used.split(';').next().unwrap_or_default();
+            assert!(!used.contains('*'), "`{above}` re-exports what has no name here");
+            let mut paths = BTreeSet::new();
+            match used.split_once(" as ") {
+                Some((path, given)) if !used.contains('{') => add(given, &path.replace("::", "/")),
+                _ => _ = expand(used, "", &mut paths),
+            }
+            for path in &paths {
+                add(path.rsplit('/').next().unwrap_or_default(), path);
+            }
+        }
+    }
+    found
+}
+
+/// The file in which lies what a path below `src` leads to, through whatever re-exports it.
+fn file_of(
+    path: &str,
+    files: &BTreeSet<String>,
+    re_exports: &BTreeMap<(String, String), String>,
+) -> Option<String> {
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    let file = ends.rev().map(|end| &path[..end]).find(|path| files.contains(*path))?;
+    let within = path[file.len()..].trim_start_matches('/').split('/').next().unwrap_or_default();
+    let meant = re_exports.get(&(file.to_owned(), within.to_owned()));
+    // What another crate gives lies in no file.
+    let elsewhere = meant.filter(|meant| *meant != path);
+    match elsewhere.and_then(|meant| file_of(meant, files, re_exports)) {
+        Some(other) => Some(other),
+        None => Some(file.to_owned()),
+    }
+}
+
+/// The files that a file imports, by their paths without `.rs`; a folder's `mod.rs` is the folder. What is re-exported counts for the file that
+/// defines it.
+fn imports(
+    file: &str,
+    code: &str,
+    files: &BTreeSet<String>,
+    re_exports: &BTreeMap<(String, String), String>,
+) -> BTreeSet<String> {
     let mut named = paths_after(code, "crate::");
     let parts: Vec<&str> = file.split('/').collect();
     for up in 1..parts.len() {
@@ -296,14 +354,11 @@ fn imports(file: &str, code: &str, files: &BTreeSet<String>) -> BTreeSet<String>
         let above = parts[..parts.len() - up].join("/");
         named.extend(paths_after(code, &prefix).iter().map(|path| format!("{above}/{path}")));
     }
-    let file_of = |path: &String| {
-        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        ends.rev().map(|end| path[..end].to_owned()).find(|path| files.contains(path))
-    };
     let is_kin = |other: &String| {
         file.starts_with(&format!("{other}/")) || other.starts_with(&format!("{file}/"))
     };
-    named.iter().filter_map(file_of).filter(|other| other != file && !is_kin(other)).collect()
+    let found = named.iter().filter_map(|path| file_of(path, files, re_exports));
+    found.filter(|other| other != file && !is_kin(other)).collect()
 }
 
 /// The path of a source file below `src`, without `.rs`; a folder's `mod.rs` is the folder.
@@ -365,8 +420,10 @@ fn a_folders_files_take_nothing_that_its_mod_file_defines() {
 fn no_files_import_each_other_in_a_circle() {
     let sources = sources();
     let files: BTreeSet<String> = sources.iter().map(name).collect();
+    let re_exports = re_exports(&sources);
+    let imports = |file| imports(&name(file), &file.code, &files, &re_exports);
     let mut graph: BTreeMap<String, BTreeSet<String>> =
-        sources.iter().map(|file| (name(file), imports(&name(file), &file.code, &files))).collect();
+        sources.iter().map(|file| (name(file), imports(file))).collect();
     // Who imports nobody that is left is in no circle.
     while let Some(done) =
         graph.iter().find(|(_, imports)| imports.is_empty()).map(|(file, _)| file.clone())
@@ -376,10 +433,14 @@ fn no_files_import_each_other_in_a_circle() {
             imports.remove(&done);
         }
     }
-    let in_circles = |file: &String, graph: &BTreeMap<String, BTreeSet<String>>| {
+    // And so is whom nobody that is left imports.
+    let is_imported = |file: &String, graph: &BTreeMap<String, BTreeSet<String>>| {
         graph.values().any(|imports| imports.contains(file))
     };
-    let circle: Vec<&String> = graph.keys().filter(|file| in_circles(file, &graph)).collect();
+    while let Some(first) = graph.keys().find(|file| !is_imported(file, &graph)).cloned() {
+        graph.remove(&first);
+    }
+    let circle: Vec<&String> = graph.keys().collect();
     assert!(circle.is_empty(), "in circles, or between two: {circle:?}");
 }
 

@@ -10,9 +10,10 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::kernels::low_rank::LowRank;
+use super::adapter::Adapter;
 use super::{
-    CheckpointError, EncoderSpec, JointModel, Layout, Names, NoMemory, Parameter, Role, zeros,
+    Affine, CheckpointError, EncoderSpec, JointModel, LayerLayout, Layout, Names, NoMemory,
+    Parameter, Role, Section, zeros,
 };
 use crate::base::rng::Rng;
 
@@ -48,30 +49,14 @@ const DOWN: &str = "lora_A";
 const UP: &str = "lora_B";
 const PREFIX: &str = "base_model.model.";
 
-/// The places of the two matrices of low rank beside a parameter.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Adapter {
-    /// Its module's name, such as `layers.0.attn.Wqkv`.
-    pub module: String,
-    /// The place of the parameter: `(outputs, inputs)`
-    pub matrix: Range<usize>,
-    pub inputs: usize,
-    /// `(rank, inputs)`
-    pub down: Range<usize>,
-    /// `(outputs, rank)`
-    pub up: Range<usize>,
-    pub rank: usize,
-    pub scale: f32,
-}
-
 impl Lora {
-    /// Whether it stands beside the matrix of a layer that is called `module` in full and `name` within the layer.
-    fn is_beside(&self, module: &str, name: &str, names: &Names) -> bool {
+    /// Whether it stands beside the matrix of a layer that is called `module`.
+    ///
+    /// * `attends`: it is the attention's, else the MLP's
+    fn is_beside(&self, module: &str, attends: bool) -> bool {
         self.targets.iter().any(|target| match target.as_str() {
-            ATTENTION => {
-                names.queries_keys_values.contains(&name) || name == names.attention_output
-            }
-            MLP => name == names.mlp_input || name == names.mlp_output,
+            ATTENTION => attends,
+            MLP => !attends,
             suffix => is_end_of(suffix, module),
         })
     }
@@ -103,21 +88,6 @@ fn is_end_of(suffix: &str, module: &str) -> bool {
     module.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-impl Adapter {
-    /// The adapter as a layer computes with it whose whole matrix is at `matrix`.
-    pub fn within<'p>(&self, matrix: &Range<usize>, parameters: &'p [f32]) -> LowRank<'p> {
-        let row = |place: usize| (place - matrix.start) / self.inputs;
-        LowRank {
-            down: &parameters[self.down.clone()],
-            up: &parameters[self.up.clone()],
-            scale: self.scale,
-            columns: row(self.matrix.start)..row(self.matrix.end),
-            outputs: row(matrix.end),
-            rank: self.rank,
-        }
-    }
-}
-
 impl Layout {
     /// The adapters beside the matrix at this place, or beside parts of it.
     pub(super) fn adapters_of(&self, matrix: &Range<usize>) -> &[Adapter] {
@@ -127,14 +97,19 @@ impl Layout {
     }
 
     /// Places adapters behind all other parameters.
-    fn place_adapters(&mut self, lora: &Lora, names: &Names) {
+    fn place_adapters(&mut self, lora: &Lora) {
         let scale = (lora.alpha / lora.rank as f64) as f32;
         for parameter in self.parameters().to_vec() {
-            let Some(module) = parameter.name.strip_suffix(".weight") else { continue };
-            let within = module.strip_prefix(names.layers).and_then(|rest| rest.strip_prefix('.'));
-            let Some((_, name)) = within.and_then(|rest| rest.split_once('.')) else { continue };
+            let Section::Layer(layer) = parameter.section else { continue };
+            if !matches!(parameter.role, Role::QueriesKeysValues | Role::Matrix | Role::IntoStream)
+            {
+                continue;
+            }
             let &[outputs, inputs] = parameter.shape.as_slice() else { continue };
-            if !lora.is_beside(module, name, names) {
+            let LayerLayout { wqkv, attn_wo, .. } = &self.layers[layer];
+            let holds = |matrix: &Affine| matrix.weight.contains(&parameter.range.start);
+            let (module, attends) = (parameter.module(), holds(wqkv) || holds(attn_wo));
+            if !lora.is_beside(module, attends) {
                 continue;
             }
             let rank = lora.rank;
@@ -157,7 +132,7 @@ impl JointModel {
     /// [`NoMemory`]
     pub fn with_adapters(mut self, lora: &Lora, rng: &Rng) -> Result<Self, NoMemory> {
         let first = self.layout.parameters().len();
-        self.layout.place_adapters(lora, self.spec.names);
+        self.layout.place_adapters(lora);
         let base = std::mem::replace(
             &mut self.parameters,
             zeros(self.layout.len(), "its weights and adapters")?,

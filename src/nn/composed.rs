@@ -13,7 +13,7 @@ use candle_core::{D, DType, Device, Result, Tensor, Var};
 use candle_nn::ops::{log_softmax, softmax};
 
 use self::padded::{Block, Padded, of, turn};
-use super::adapters::Adapter;
+use super::adapter::Adapter;
 use super::dropout::Place;
 use super::layout::{DenseLayout, EmbeddingLayout, HeadLayout};
 use super::{

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::adapters::Adapter;
+use super::adapter::Adapter;
 use super::kernels::Group;
 use super::{Dense, Dropout, Embeddings, EncoderSpec, HeadSpec, LayerSpec, Norm, Over};
 
@@ -78,6 +78,12 @@ pub struct Parameter {
 }
 
 impl Parameter {
+    /// The module that it is of, as its name says: `layers.3.attn.Wqkv` for the weight and the bias of that.
+    #[must_use]
+    pub fn module(&self) -> &str {
+        self.name.rsplit_once('.').map_or(&self.name, |(module, _)| module)
+    }
+
     /// The number of the head that it belongs to; none if it is the encoder's.
     #[must_use]
     pub fn head(&self) -> Option<usize> {

@@ -27,6 +27,7 @@
 //!
 //! Optimisers, schedules and loops live in `training`, and so does the chance in them: what dropout drops follows from a number that a batch brings.
 
+mod adapter;
 mod adapters;
 mod batch;
 mod buffers;

@@ -1,6 +1,5 @@
 //! `augment`: more texts to train on, made of those that there are.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{facts, versions};
-use crate::base::problem::Help as _;
+use crate::base::problem::Problem;
 use crate::engine::stage::{
     CodeVersion, Context, Facts, InputFacts, ParameterProblem, Remark, SourceFile, Stage,
     StageError, Survey, SurveyInputs,
@@ -207,9 +206,7 @@ impl Stage for Augment {
         if let Some(Err(error)) =
             self.augmentation().oversampling.map(|it| it.head_in(&tasks).map(drop))
         {
-            let help = error.help().map(Cow::into_owned);
-            let place = vec!["oversample"];
-            problems.push(ParameterProblem { place, message: error.to_string(), help });
+            problems.push(Problem::helped(&error).at(vec!["oversample"]));
         }
         if self.swap_entities.is_some_and(|share| share > 0.0) && !tasks.tagging {
             let message = "the texts of `corpus` have no entities to swap";

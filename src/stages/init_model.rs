@@ -24,7 +24,7 @@ use crate::text::{Corpus, TextTokenizer, TrainTokenizerError, train_tokenizer};
 #[serde(deny_unknown_fields)]
 pub struct InitModel {
     /// The family, as `config.json` names it: `modernbert`, `bert`, `roberta`, `xlm-roberta`, `camembert`, `distilbert` or `electra`.
-    #[serde(default = "model_type", skip_serializing_if = "is_modernbert")]
+    #[serde(default = "model_type", skip_serializing_if = "is_default_type")]
     pub model_type: String,
     /// Most entries of the vocabulary; a small corpus gives fewer.
     #[serde(default = "vocab_size")]
@@ -63,13 +63,13 @@ pub struct InitModel {
     pub seed: u64,
 }
 
-const MODERNBERT: &str = "modernbert";
+const MODEL_TYPE: &str = "modernbert";
 
 fn model_type() -> String {
-    MODERNBERT.to_owned()
+    MODEL_TYPE.to_owned()
 }
-fn is_modernbert(model_type: &str) -> bool {
-    model_type == MODERNBERT
+fn is_default_type(model_type: &str) -> bool {
+    model_type == MODEL_TYPE
 }
 fn vocab_size() -> usize {
     4096
@@ -167,8 +167,9 @@ impl Stage for InitModel {
             let help = format!("one of {}", known.join(", "));
             return vec![ParameterProblem::new(["model_type"], message).help(help)];
         }
-        let is_modernbert = is_modernbert(&self.model_type);
-        let (parts, into) = if is_modernbert { (2, " into even parts") } else { (1, "") };
+        let turns_pairs = EncoderSpec::turns_pairs(&self.model_type);
+        let (parts, into) = if turns_pairs { (2, " into even parts") } else { (1, "") };
+        let has_windows = EncoderSpec::has_windows(&self.model_type);
         let mut problems = Vec::new();
         let multiple = parts * self.num_attention_heads;
         if !self.hidden_size.is_multiple_of(multiple) {
@@ -187,7 +188,7 @@ impl Stage for InitModel {
                 self.global_attn_every_n_layers != global_attn_every_n_layers(),
             ),
         ] {
-            if differs && !is_modernbert {
+            if differs && !has_windows {
                 let message = format!(
                     "`{parameter}` means nothing to `model_type` = `{}`, whose tokens see the whole text",
                     self.model_type

@@ -162,9 +162,17 @@ impl Stage for Pretrain {
             warm_start: None,
             cadence: recipe.cadence().unwrap_or_default(),
         };
-        let texts = (&train, Some(&validation).filter(|split| !EncodedSplit::is_empty(split)));
+        let validation = Some(&validation).filter(|split| !EncodedSplit::is_empty(split));
         let watch = Telling(Watch { context, losses: Vec::new() });
-        let trained = training::pretrain(engine.engine(), texts, masking, &recipe, storage, &watch);
+        let trained = training::pretrain(
+            engine.engine(),
+            &train,
+            validation,
+            masking,
+            &recipe,
+            storage,
+            &watch,
+        );
         let trained = trained.map_err(|error| match error {
             TrainError::Cancelled { .. } => StageError::Cancelled,
             TrainError::Save(_) => StageError::of(&error).hindered(),

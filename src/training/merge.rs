@@ -32,7 +32,8 @@ impl Merge {
         &mut self,
         split: &EncodedSplit,
         sequences: &[u32],
-        (mut logits, mut targets): (&[f32], &[u32]),
+        mut logits: &[f32],
+        mut targets: &[u32],
         mut text: impl FnMut(&[f32], &[u32]),
     ) {
         for &sequence in sequences {
@@ -160,7 +161,7 @@ mod tests {
             let logits: Vec<f32> =
                 rows.iter().flat_map(|(sequence, row)| [*sequence as f32, *row as f32]).collect();
             let targets: Vec<u32> = rows.iter().map(|(sequence, _)| 10 * sequence).collect();
-            merge.take(split, batch, (&logits, &targets), |logits, targets| {
+            merge.take(split, batch, &logits, &targets, |logits, targets| {
                 texts.push((logits.to_vec(), targets.to_vec()));
             });
         }

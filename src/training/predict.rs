@@ -85,7 +85,7 @@ pub(super) fn predict_from(
         let logits = model.logits(&batch)?;
         let told = logits.iter().zip(batch.targets());
         for ((reader, merge), (logits, targets)) in readers.iter_mut().zip(&mut merges).zip(told) {
-            merge.take(split, rows, (logits, targets), |logits, targets| {
+            merge.take(split, rows, logits, targets, |logits, targets| {
                 reader.read(logits, targets);
             });
         }

@@ -115,13 +115,13 @@ pub fn train(
 /// As [`train`].
 pub fn pretrain(
     engine: &mut dyn Engine,
-    texts: (&EncodedSplit, Option<&EncodedSplit>),
+    train: &EncodedSplit,
+    validation: Option<&EncodedSplit>,
     masking: Masking,
     recipe: &Recipe,
     storage: Storage<'_>,
     observer: &dyn Observer,
 ) -> Result<Trained, TrainError> {
-    let (train, validation) = texts;
     let mut problems: Vec<String> =
         recipe.check().into_iter().map(|problem| problem.message).collect();
     if train.is_empty() {

@@ -11,7 +11,9 @@ use std::time::Duration;
 use crate::app::tools::Workload;
 use crate::base::disk::regular;
 use crate::engine::plan::{Forecast, NodeForecast, NodeId, Plan, Reason};
-use crate::engine::stage::{Circumstances, Cost, Facts, InputFacts, Memory, Part, Stage, Time};
+use crate::engine::stage::{
+    Circumstances, Cost, Facts, InputFacts, MeasuredBy, Memory, Part, Stage, Time,
+};
 use crate::engine::store::Store;
 use crate::stages;
 use crate::stages::artifacts::known;
@@ -143,7 +145,7 @@ impl PlanCost {
         let stages: Vec<_> = stages.filter(|(_, ids)| !ids.is_empty()).collect();
         let groups: Vec<(String, Vec<NodeId>)> = if stages.len() > STAGES {
             let all: Vec<NodeId> = stages.into_iter().flat_map(|(_, ids)| ids).collect();
-            vec![(format!("{} trainings", all.len()), all)]
+            vec![(format!("{} stages", all.len()), all)]
         } else {
             let title = |stage: &str, ids: &[NodeId]| match ids {
                 [only] => plan.node(*only).title(),
@@ -173,8 +175,8 @@ impl PlanCost {
 fn line(title: &str, times: &[Time], resumed: bool) -> String {
     let Time { step_s, measured_by, threads, .. } = times[0];
     let by = match measured_by {
-        "bench" => "`pipeline bench`".to_owned(),
-        work => format!("a {work} here"),
+        MeasuredBy::Bench => "`pipeline bench`".to_owned(),
+        MeasuredBy::Work(work) => format!("a {work} here"),
     };
     let scaled = if times.iter().any(|time| time.scaled) {
         ", scaled from another model or batch"

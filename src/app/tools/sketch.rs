@@ -1,13 +1,12 @@
 //! An experiment for a file of labelled texts: what lies in the file decides it, and each choice says why.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::base::disk::regular;
-use crate::base::problem::{Help as _, Problem};
+use crate::base::problem::Problem;
 use crate::base::visible;
 use crate::text::readers::{
     self, Classes, Columns, Encoding, Findings, Format, Heads, Nested, Note, Options, Problems,
@@ -391,16 +390,11 @@ fn look_as(path: &Path, format: Option<Format>, options: &Options) -> Result<See
     };
     let (guess, findings) =
         readers::read(path, format, options, &mut each).map_err(|error| match error {
-            ReadError::Io { error, .. } => Problem {
-                place: (),
-                message: format!("cannot read `{}`: {}", path.display(), regular::reason(&error)),
-                help: None,
-            },
-            error => Problem {
-                place: (),
-                message: error.to_string(),
-                help: error.help().map(Cow::into_owned),
-            },
+            ReadError::Io { error, .. } => {
+                let reason = regular::reason(&error);
+                Problem::of(format!("cannot read `{}`: {reason}", path.display()))
+            }
+            error => Problem::helped(&error),
         })?;
     let is_few = problems.count() * TEXTS_PER_PROBLEM <= description.texts;
     match problems.first() {
@@ -412,11 +406,9 @@ fn look_as(path: &Path, format: Option<Format>, options: &Options) -> Result<See
                 None => "`format`, `fields` and `labels` of `read_corpus` say what a file is where it does not show: `pipeline kinds read_corpus`".to_owned(),
             }),
         }),
-        None if description.texts == 0 => Err(Problem {
-            place: (),
-            message: format!("`{}` has no texts", path.display()),
-            help: None,
-        }),
+        None if description.texts == 0 => {
+            Err(Problem::of(format!("`{}` has no texts", path.display())))
+        }
         _ => Ok(Seen {
             format: guess.format,
             description,

@@ -1,10 +1,9 @@
 //! Opens the folder of a trained model, for whatever works on one.
 
-use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::base::problem::Help as _;
+use crate::base::problem::Problem;
 use crate::stages::artifacts::{Artifact as _, Checkpoint, StageError};
 
 /// Why a model could not be opened.
@@ -20,13 +19,13 @@ pub enum OpenError {
     Earlier { folder: PathBuf },
     #[error("`{}` holds no trained model: there is no `heads.json` in it", folder.display())]
     NoModel { folder: PathBuf },
-    #[error("{reason}")]
-    Unusable { reason: String, help: Option<String> },
+    #[error("{0}")]
+    Unusable(Problem<()>),
 }
 
 impl OpenError {
     pub(super) fn of(error: &StageError) -> Self {
-        Self::Unusable { reason: error.to_string(), help: error.help().map(Cow::into_owned) }
+        Self::Unusable(Problem::helped(error))
     }
 }
 

@@ -49,6 +49,17 @@ impl Memory {
     }
 }
 
+/// What a speed was measured by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeasuredBy {
+    /// A measurement that a person asked for.
+    Bench,
+    /// Work of this kind that was seen, such as `training`.
+    #[serde(untagged)]
+    Work(&'static str),
+}
+
 /// How long steps take, told from a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Time {
@@ -59,8 +70,7 @@ pub struct Time {
     /// Of these steps and what goes with them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_s: Option<f64>,
-    /// `bench`, or the kind of work that was seen, such as `training`.
-    pub measured_by: &'static str,
+    pub measured_by: MeasuredBy,
     pub threads: usize,
     /// Whether something of another size was measured.
     pub scaled: bool,

@@ -36,7 +36,7 @@ pub use card::CardPart;
 pub use caveat::Caveat;
 pub use context::{Context, Device, Evaluated, Level, Progress, Signal};
 pub use contract::Stage;
-pub use cost::{Circumstances, Cost, Memory, Part, Time};
+pub use cost::{Circumstances, Cost, MeasuredBy, Memory, Part, Time};
 pub use error::StageError;
 pub use exhibit::{
     Answer, Cell, Exhibit, Line, LineStyle, Matrix, Mistake, Mistakes, Plot, Shown, Span, Table,

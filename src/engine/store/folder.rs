@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::SystemTime;
 
 use super::disk::{Disk, unique};
 use super::listing::{is_prefix, is_real_folder, list};
@@ -37,7 +38,7 @@ pub struct Store {
     pub(super) indexed: OnceLock<()>,
     /// See [`Store::when_waiting`].
     pub(super) waiting: Waiting,
-    pub(super) digests: OnceLock<DigestMemo>,
+    digests: OnceLock<DigestMemo>,
 }
 
 /// A key's lock: whoever has it builds the entry, others wait. It is released when dropped, or when its process ends.
@@ -82,6 +83,19 @@ impl Store {
     #[must_use]
     pub fn cache(&self) -> PathBuf {
         self.outputs.join(outputs::CACHE)
+    }
+
+    /// The digests of source files, one memory for all who ask. One that is missing or damaged on the disk starts empty.
+    pub fn digests(&self) -> &DigestMemo {
+        let of_sources =
+            || DigestMemo::of_sources(&self.cache(), self.disk.clone(), SystemTime::now);
+        self.digests.get_or_init(of_sources)
+    }
+
+    /// The digests of what lies in the results folder `name`, from a memory of their own.
+    #[must_use]
+    pub fn digests_of_results(&self, name: &str) -> DigestMemo {
+        DigestMemo::of_results(&self.cache(), self.disk.clone(), name)
     }
 
     /// Where a key's unfinished work lies.

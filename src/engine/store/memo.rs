@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
-use super::{Store, sealed};
+use super::sealed;
 use crate::base::disk::digest;
 use crate::base::disk::regular;
 use crate::engine::plan::{Digests, FileDigest};
@@ -68,13 +68,6 @@ pub struct DigestMemo {
     state: Mutex<State>,
     /// The memory may be made where there is none.
     creates: AtomicBool,
-}
-
-impl Store {
-    /// The digests of source files, one memory for all who ask. One that is missing or damaged on the disk starts empty.
-    pub fn digests(&self) -> &DigestMemo {
-        self.digests.get_or_init(|| DigestMemo::of_sources(self, SystemTime::now))
-    }
 }
 
 impl Stamps {
@@ -140,27 +133,31 @@ impl Digests for DigestMemo {
 
 impl DigestMemo {
     /// The digests of what lies in the results folder `name`. They have a memory of their own, since there may be many.
-    #[must_use]
-    pub fn of_results(store: &Store, name: &str) -> Self {
+    ///
+    /// * `cache`: the folder of rebuildable files
+    pub(super) fn of_results(cache: &Path, disk: Disk, name: &str) -> Self {
         let digest = blake3::hash(name.as_bytes()).to_hex();
-        let path = store.cache().join("results").join(format!("{}.json", &digest[..32]));
-        let memo = Self::at(store, path, SystemTime::now);
+        let path = cache.join("results").join(format!("{}.json", &digest[..32]));
+        let memo = Self::at(path, disk, SystemTime::now);
         memo.creates.store(true, Ordering::Relaxed);
         memo
     }
 
-    fn of_sources(store: &Store, clock: fn() -> SystemTime) -> Self {
-        Self::at(store, store.cache().join("digests.json"), clock)
+    /// The digests of source files.
+    ///
+    /// * `cache`: the folder of rebuildable files
+    pub(super) fn of_sources(cache: &Path, disk: Disk, clock: fn() -> SystemTime) -> Self {
+        Self::at(cache.join("digests.json"), disk, clock)
     }
 
-    fn at(store: &Store, path: PathBuf, clock: fn() -> SystemTime) -> Self {
+    fn at(path: PathBuf, disk: Disk, clock: fn() -> SystemTime) -> Self {
         let records = regular::read(&path)
             .ok()
             .and_then(|bytes| sealed::open(&bytes).ok())
             .unwrap_or_default();
         Self {
             path,
-            disk: store.disk.clone(),
+            disk,
             clock,
             state: Mutex::new(State { records, ..State::default() }),
             creates: AtomicBool::new(false),
@@ -243,6 +240,7 @@ impl Drop for DigestMemo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::store::Store;
     use std::fs::File;
     use std::time::Duration;
 
@@ -269,8 +267,12 @@ mod tests {
             self.folder.path().join("file")
         }
 
+        fn memo(&self, clock: fn() -> SystemTime) -> DigestMemo {
+            DigestMemo::of_sources(&self.store.cache(), self.store.disk.clone(), clock)
+        }
+
         fn digest(&self, clock: fn() -> SystemTime) -> String {
-            let digests = DigestMemo::of_sources(&self.store, clock);
+            let digests = self.memo(clock);
             digests.keep();
             digests.file(&self.file()).expect("readable").digest
         }
@@ -308,9 +310,7 @@ mod tests {
     #[test]
     fn who_only_looks_creates_no_memory_and_refreshes_one_that_is_there() {
         let case = Case::new("one");
-        let look = || {
-            DigestMemo::of_sources(&case.store, later).file(&case.file()).expect("readable").digest
-        };
+        let look = || case.memo(later).file(&case.file()).expect("readable").digest;
         look();
         assert_eq!(fs::read_dir(case.store.outputs()).expect("there").count(), 0);
         fs::create_dir_all(case.store.temporary()).expect("created");

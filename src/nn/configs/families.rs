@@ -50,6 +50,35 @@ impl Family {
         }
     }
 
+    /// See [`EncoderSpec::counts_from_padding`].
+    fn counts_from_padding(&self) -> bool {
+        match self {
+            Self::ModernBert => false,
+            Self::Bert(kin) => kin.counts_from_padding,
+        }
+    }
+
+    /// See [`EncoderSpec::has_windows`].
+    fn has_windows(&self) -> bool {
+        match self {
+            Self::ModernBert => true,
+            Self::Bert(_) => false,
+        }
+    }
+
+    /// See [`EncoderSpec::turns_pairs`].
+    fn turns_pairs(&self) -> bool {
+        match self {
+            Self::ModernBert => true,
+            Self::Bert(_) => false,
+        }
+    }
+
+    /// That of this `model_type`.
+    fn of_type(model_type: &str) -> Option<&'static Self> {
+        FAMILIES.iter().find(|family| family.model_type() == model_type)
+    }
+
     /// Models whose sizes are known: the short name of each, and its repository on the hub.
     fn published(&self) -> Vec<(&'static str, &'static str)> {
         match self {
@@ -80,7 +109,7 @@ impl EncoderSpec {
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let File { model_type } = serde_json::from_str(text)?;
         let asked = model_type.as_deref().unwrap_or(FAMILIES[0].model_type());
-        let Some(family) = FAMILIES.iter().find(|family| family.model_type() == asked) else {
+        let Some(family) = Family::of_type(asked) else {
             let known = list(|family| format!("`{}`", family.model_type()));
             let message = format!("`model_type` is `{}`, expected {known}", visible::line(asked));
             let problem = ConfigProblem::new("model_type", message).help(known_families());
@@ -108,11 +137,19 @@ impl EncoderSpec {
     /// Whether the positions of a family begin behind the padding's number.
     #[must_use]
     pub fn counts_from_padding(model_type: &str) -> bool {
-        let counts = |family: &Family| match family {
-            Family::ModernBert => false,
-            Family::Bert(kin) => kin.counts_from_padding,
-        };
-        FAMILIES.iter().any(|family| family.model_type() == model_type && counts(family))
+        Family::of_type(model_type).is_some_and(Family::counts_from_padding)
+    }
+
+    /// Whether some layers of a family see a window of the text, and not all of it.
+    #[must_use]
+    pub fn has_windows(model_type: &str) -> bool {
+        Family::of_type(model_type).is_some_and(Family::has_windows)
+    }
+
+    /// Whether a family tells positions by turning pairs of numbers, so that the width of its attention heads is even.
+    #[must_use]
+    pub fn turns_pairs(model_type: &str) -> bool {
+        Family::of_type(model_type).is_some_and(Family::turns_pairs)
     }
 
     /// What `model_type` may be.

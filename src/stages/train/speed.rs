@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::disk::{durable, regular};
 use crate::base::median::median;
-use crate::engine::stage::Time;
+use crate::engine::stage::{MeasuredBy, Time};
 use crate::stages::artifacts::known::{Sizes, Texts};
 use crate::training::{Dtype, Recipe, Timing};
 
@@ -112,10 +112,10 @@ impl Effort {
 }
 
 impl SpeedSource {
-    fn name(self) -> &'static str {
+    fn measured_by(self) -> MeasuredBy {
         match self {
-            Self::Bench => "bench",
-            Self::Training => "training",
+            Self::Bench => MeasuredBy::Bench,
+            Self::Training => MeasuredBy::Work("training"),
         }
     }
 }
@@ -230,7 +230,7 @@ impl Speeds {
             step_s: seconds_per_token * length * per_step as f64,
             steps: all_steps.map(|steps| steps.saturating_sub(job.steps_made)),
             total_s,
-            measured_by: nearest.source.name(),
+            measured_by: nearest.source.measured_by(),
             threads: nearest.threads,
             scaled: nearest.effort != effort,
         })

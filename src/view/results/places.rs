@@ -12,7 +12,7 @@ use super::record::Record;
 use crate::base::disk::regular;
 use crate::engine::plan::{NodeId, Plan};
 use crate::engine::runs::{RunFile, publications};
-use crate::engine::store::{DigestMemo, Store};
+use crate::engine::store::Store;
 
 /// The folders of a sweep's results in which those of the trial lie that stands for the others: with an objective, and without one.
 pub(super) const BEST: &str = "best";
@@ -98,7 +98,7 @@ pub fn unpublished(plan: &Plan, store: &Store) -> HashSet<NodeId> {
     let folder = store.outputs().join(&plan.results);
     let latest = publications(store, &plan.results).pop().map(|(_, latest)| latest);
     let changed = match &latest {
-        Some(latest) => changed(latest, &folder, &DigestMemo::of_results(store, &plan.results)),
+        Some(latest) => changed(latest, &folder, &store.digests_of_results(&plan.results)),
         None => Vec::new(),
     };
     let names: HashSet<&str> = changed.iter().map(String::as_str).collect();

@@ -65,7 +65,7 @@ impl<'a> Target<'a> {
         known: &'a [(String, Publication)],
         alone: bool,
     ) -> Self {
-        let (folder, digests) = (store.outputs().join(name), DigestMemo::of_results(store, name));
+        let (folder, digests) = (store.outputs().join(name), store.digests_of_results(name));
         let is_held = |publication: &&Publication| {
             let record = publication.files.get(RECORD);
             record.is_some_and(|digest| is_there(&folder, RECORD, digest, &digests))

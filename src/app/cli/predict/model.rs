@@ -116,6 +116,6 @@ pub(in crate::app::cli) fn not_opened(error: &OpenError) -> Failure {
             failure.with_help(format!("train it again: `pipeline run {file}`"))
         }
         OpenError::Denied { .. } => failure.with_help(TO_READ),
-        OpenError::Unusable { help, .. } => failure.with_help_of(help.as_deref()),
+        OpenError::Unusable(problem) => failure.with_help_of(problem.help.as_deref()),
     }
 }
