@@ -7,4 +7,7 @@ pub const CACHE: &str = "cache";
 /// What unfinished work continues from.
 pub const SAVED_STATES: &str = "checkpoints";
 
-pub const ALL: [&str; 4] = [STORE, RUNS, CACHE, SAVED_STATES];
+/// Orders and logs of jobs on a cluster.
+pub const SLURM: &str = "slurm";
+
+pub const ALL: [&str; 5] = [STORE, RUNS, CACHE, SAVED_STATES, SLURM];

@@ -6,6 +6,7 @@ mod augment;
 mod baseline;
 mod bench;
 mod check;
+mod cluster;
 mod command;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "shared with other tests")]

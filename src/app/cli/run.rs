@@ -18,7 +18,9 @@ use super::rounds::{Rounds, Told};
 use super::signals::Signals;
 use super::{jobs, origin, plan as planning, terminal, typed};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
-use crate::engine::exec::{self, Cancel, Counts, Event, NodeResult, Options, Reporter, RunOutcome};
+use crate::engine::exec::{
+    self, Cancel, Counts, Event, NodeResult, Options, Reporter, RunOutcome, slurm,
+};
 use crate::engine::plan::Plan;
 use crate::engine::runs::{
     self, Asked, CameTo, NewRun, NodeStatus, Results, RunFile, RunRecord, RunStatus, name_of_file,
@@ -35,7 +37,12 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let rerun = arguments.rerun.iter().map(|stage| stage.as_str().into()).collect();
     let mut options = Options { rerun, ..means(&arguments.means, &root)? };
     match &mut options.cluster {
-        Some(cluster) => cluster.detach = arguments.detach,
+        Some(cluster) => {
+            if !arguments.dry_run {
+                slurm::check().map_err(|error| Failure::usage_of(&error))?;
+            }
+            cluster.detach = arguments.detach;
+        }
         None if arguments.detach => {
             let failure = Failure::usage("`--detach` leaves a run to the jobs of a cluster");
             return Err(failure.with_help(

@@ -14,10 +14,11 @@ use super::order::Existing;
 use super::reads::read_of;
 use super::work::{Inputs, Job, contents, panic_error};
 use crate::base::disk::crash::crash_point;
+use crate::base::machine;
 use crate::base::problem::Help;
 use crate::base::units;
 use crate::engine::stage::{Context, Evaluated, InputFolders, Level, Progress, Signal, StageError};
-use crate::engine::store::{Entry, Record, State, StoreError};
+use crate::engine::store::{Entry, Manifest, Record, State, StoreError};
 
 /// Between two progress events of a node.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -158,6 +159,8 @@ impl Job<'_> {
             ("program".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             ("device".to_owned(), device.unwrap_or_else(|| "cpu".to_owned())),
             ("threads".to_owned(), self.threads.to_string()),
+            ("processor".to_owned(), machine::processor().to_owned()),
+            (Manifest::INSTRUCTIONS.to_owned(), machine::instructions().to_owned()),
         ])
     }
 }

@@ -102,6 +102,12 @@ impl Request {
         both
     }
 
+    /// How long before the end of its time a job is told to save what it has: two minutes, or a quarter of a short time.
+    fn notice(&self) -> Duration {
+        let most = Duration::from_secs(120);
+        self.time.map_or(most, |time| (time / 4).clamp(Duration::from_secs(10), most))
+    }
+
     /// The options of `sbatch`.
     pub(super) fn arguments(&self) -> Vec<String> {
         let mut arguments = Vec::new();
@@ -117,6 +123,7 @@ impl Request {
         add("mem", self.memory.map(|bytes| format!("{}K", bytes.div_ceil(1024))));
         add("gpus-per-node", self.gpus.map(|gpus| gpus.to_string()));
         add("time", self.time.map(clock));
+        add("signal", Some(format!("B:USR1@{}", self.notice().as_secs())));
         arguments.extend(self.options.iter().cloned());
         arguments
     }
@@ -171,15 +178,10 @@ mod tests {
             let none = Resources::default();
             cluster.request(stages.iter().map(|(kind, stage)| (*kind, *stage, none))).arguments()
         };
-        assert_eq!(asked(&[("plot", "plot")]), ["--partition=main", "--cpus-per-task=1"]);
-        assert_eq!(
-            asked(&[("train", "short"), ("plot", "plot")]),
-            ["--partition=main", "--cpus-per-task=8"]
-        );
-        assert_eq!(
-            asked(&[("plot", "plot"), ("train", "long")]),
-            ["--partition=main", "--cpus-per-task=16"]
-        );
+        let with = |cpus: &str| ["--partition=main", cpus, "--signal=B:USR1@120"].map(String::from);
+        assert_eq!(asked(&[("plot", "plot")]), with("--cpus-per-task=1"));
+        assert_eq!(asked(&[("train", "short"), ("plot", "plot")]), with("--cpus-per-task=8"));
+        assert_eq!(asked(&[("plot", "plot"), ("train", "long")]), with("--cpus-per-task=16"));
     }
 
     #[test]
@@ -188,13 +190,13 @@ mod tests {
         let cluster = Cluster { job, ..Cluster::default() };
         let own = Resources {
             memory: Some(2_000_000_000),
-            time: Some(Duration::from_secs(90 * 60 + 1)),
+            time: Some(Duration::from_secs(3 * 60 + 1)),
             ..Resources::default()
         };
         let stages = [("train", "train", own), ("plot", "plot", Resources::default())];
         assert_eq!(
             cluster.request(stages.into_iter()).arguments(),
-            ["--cpus-per-task=2", "--mem=1953125K", "--time=0-01:31:00"]
+            ["--cpus-per-task=2", "--mem=1953125K", "--time=0-00:04:00", "--signal=B:USR1@45"]
         );
     }
 }

@@ -13,6 +13,7 @@ mod index;
 mod known;
 mod labels;
 mod latest;
+mod machines;
 mod old;
 mod outcomes;
 mod planned;

@@ -11,11 +11,12 @@ use std::io;
 use std::sync::Arc;
 
 use super::labels::{self, Labelled};
+use super::machines;
 use super::record::{NodeStatus, RunFile, RunNode};
 use super::scores::scores_of;
 use crate::engine::plan::{CacheKey, Fingerprint, Level, Plan, Point, SEED, SweepShape, Trial};
 use crate::engine::stage::{ArtifactType, Caveat, Scores, StageKind};
-use crate::engine::store::{Entry, Store, StoreError};
+use crate::engine::store::{Entry, Manifest, Store, StoreError};
 pub use exhibits::{Of, Step};
 
 /// What a run came to.
@@ -412,7 +413,18 @@ impl Results {
                 Caveat::new("shared_draw", seeds, message)
             }));
         }
+        caveats.extend(self.several_machines());
         Ok(caveats)
+    }
+
+    /// That trials ran on different machines, as far as that matters.
+    fn several_machines(&self) -> Option<Caveat> {
+        let of_trials = self.run.nodes.iter().zip(&self.left);
+        let entries = of_trials.filter(|(node, _)| !node.label.is_empty());
+        let entries = entries.filter_map(|(_, left)| left.entry.as_ref());
+        machines::several(entries.filter_map(|entry| {
+            entry.manifest().made_with.get(Manifest::INSTRUCTIONS).map(String::as_str)
+        }))
     }
 
     /// What the scores of some trials are to be read with, in the same way.

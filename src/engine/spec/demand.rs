@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::reader::{Reader, mismatch};
 use super::syntax::{Entry, Node, NodeData};
-use crate::base::diagnostics::{Diagnostic, Span, suggest};
+use crate::base::diagnostics::{Diagnostic, Span, quoted, suggest};
 use crate::base::units;
 
 const KEYS: [&str; 4] = ["cpus", "memory", "gpus", "time"];
@@ -98,16 +98,19 @@ impl Reader<'_> {
         form: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
-        let parsed = match &node.data {
-            NodeData::String(text) => parse(text),
+        let what = format!("`{name}` of `resources`");
+        let diagnostic = match &node.data {
+            NodeData::String(text) => match parse(text) {
+                Some(parsed) => return Some(parsed),
+                None => {
+                    let message = format!("{what} cannot be {}", quoted(text));
+                    Diagnostic::new("bad-quantity", message).at(node.span)
+                }
+            },
             NodeData::Invalid => return None,
-            _ => None,
+            _ => mismatch(&what, "a string", node),
         };
-        if parsed.is_none() {
-            let what = format!("`{name}` of `resources`");
-            let expected = format!("a string: {form}");
-            self.problems.push(mismatch(&what, &expected, node).help(EXAMPLE));
-        }
-        parsed
+        self.problems.push(diagnostic.help(format!("write {form}")));
+        None
     }
 }

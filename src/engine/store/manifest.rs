@@ -80,6 +80,9 @@ pub(super) enum ManifestError {
 }
 
 impl Manifest {
+    /// What `made_with` says of the processor's instructions, in whose order sums are made.
+    pub const INSTRUCTIONS: &'static str = "instructions";
+
     pub(super) fn new(
         fingerprint: Fingerprint,
         artifact: &str,

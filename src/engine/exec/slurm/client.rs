@@ -111,6 +111,17 @@ pub(super) fn submit(
     number.ok_or(ClusterError::Refused { command: "sbatch", text: answer })
 }
 
+/// Whether this machine submits jobs at all.
+///
+/// # Errors
+/// When it has none of Slurm's commands.
+pub fn check() -> Result<(), ClusterError> {
+    for command in ["squeue", "sbatch"] {
+        limited(command, &["--version".to_owned()], None)?;
+    }
+    Ok(())
+}
+
 /// Ends jobs.
 pub(super) fn cancel(jobs: &[u64]) -> Result<(), ClusterError> {
     let numbers: Vec<String> = jobs.iter().map(u64::to_string).collect();

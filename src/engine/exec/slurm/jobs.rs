@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::super::cluster::Cluster;
 use super::super::options::Setting;
@@ -14,6 +14,7 @@ use super::ending::{is_alive, is_waiting};
 use super::log::Told;
 use super::submission::{self, Submission};
 use crate::base::disk::regular;
+use crate::base::outputs;
 use crate::engine::exec::event::Event;
 use crate::engine::plan::CacheKey;
 use crate::engine::store::State;
@@ -159,6 +160,9 @@ impl<'a> Jobs<'a> {
         if self.largest_array.is_none() {
             self.largest_array = Some(client::largest_array()?);
             self.attach(&tasks);
+            submission::clean(self.setting.store, |token| {
+                tasks.iter().any(|task| task.token == token)
+            });
         }
         self.away = Some(0);
         self.next_poll = Instant::now() + QUEUE_POLL;
@@ -299,11 +303,14 @@ impl<'a> Jobs<'a> {
             let number = self.handed.len();
             let run = self.setting.options.logs.as_deref().and_then(std::path::Path::file_name);
             let run = run.map(|run| run.to_string_lossy().into_owned()).unwrap_or_default();
-            let nonce = format!("{run} {} {number}", std::process::id());
+            // A later round may hand over the same work again, and reads its own logs.
+            let since =
+                SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let nonce = format!("{run} {} {}", std::process::id(), since.as_nanos());
             let submission =
                 Submission::write(self.setting.store, &now, &nonce).map_err(|error| {
                     ClusterError::Unwritten {
-                        path: self.setting.store.outputs().join("slurm"),
+                        path: self.setting.store.outputs().join(outputs::SLURM),
                         reason: regular::reason(&error),
                     }
                 })?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ use super::client::{self, ClusterError};
 use super::ending::is_alive;
 use super::log::Log;
 use crate::base::disk::{durable, regular};
+use crate::base::{outputs, shell};
 use crate::engine::plan::CacheKey;
 use crate::engine::stage::Device;
 use crate::engine::store::Store;
@@ -21,6 +23,8 @@ use crate::engine::store::Store;
 /// The version of [`Written`].
 const FORMAT: u32 = 1;
 const TASKS: &str = "tasks.json";
+/// How long the orders and logs of ended jobs are kept for whoever wants to read them.
+const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The mark of who ends jobs: a task that is told to stop does not put itself back into the queue.
 pub const CANCELLED: &str = "cancelled";
 
@@ -169,7 +173,6 @@ impl Submission {
             // What is put back into the queue goes on writing behind what it wrote.
             "--open-mode=append".to_owned(),
             "--requeue".to_owned(),
-            "--signal=B:USR1@120".to_owned(),
         ];
         if !after.is_empty() {
             arguments.push(format!("--dependency=afterok:{}", after.join(":")));
@@ -192,8 +195,8 @@ impl Submission {
         let _ = write!(
             script,
             "exec {} stage run {}\"$SLURM_ARRAY_TASK_ID\".jsonl --json --keep-going",
-            quoted(&program),
-            quoted(&orders)
+            shell::word(&program.display().to_string()),
+            shell::word(&orders.display().to_string())
         );
         script += " --threads \"${SLURM_CPUS_PER_TASK:-$(nproc)}\"";
         let device = match options.device {
@@ -214,7 +217,7 @@ impl Submission {
 }
 
 fn place(store: &Store) -> PathBuf {
-    store.outputs().join("slurm")
+    store.outputs().join(outputs::SLURM)
 }
 
 /// A path by which files are compared.
@@ -222,15 +225,26 @@ fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// A path as a shell reads it.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
-}
-
 /// The submissions of a store, in no order.
 pub(super) fn list(store: &Store) -> Vec<Submission> {
     let Ok(folders) = std::fs::read_dir(place(store)) else { return Vec::new() };
     folders.flatten().filter_map(|folder| Submission::read(folder.path())).collect()
+}
+
+/// Removes what is left of submissions of long ago.
+///
+/// * `is_known`: whether Slurm still knows jobs of a token
+pub(super) fn clean(store: &Store, is_known: impl Fn(&str) -> bool) {
+    for submission in list(store).iter().filter(|submission| !is_known(&submission.token)) {
+        let age = std::fs::metadata(submission.folder.join(TASKS))
+            .and_then(|tasks| tasks.modified())
+            .ok()
+            .and_then(|written| written.elapsed().ok());
+        if age.is_some_and(|age| age > KEPT_FOR) {
+            // Another run may be at it; what stays costs a little space.
+            let _ = std::fs::remove_dir_all(&submission.folder);
+        }
+    }
 }
 
 /// What was ended.
