@@ -14,6 +14,25 @@ const WANTED: &str = "PIPELINE_TEST_REQUIRE_SLURM";
 const PROGRAMS: [&str; 6] = ["munged", "mungekey", "slurmctld", "slurmd", "sbatch", "setpriv"];
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Says why nothing is tested. The harness hides what a test prints that passes, but not what goes to standard error itself.
+fn skip<T>(why: &str) -> Option<T> {
+    assert!(std::env::var_os(WANTED).is_none(), "{WANTED} is set: {why}");
+    let _ = writeln!(std::io::stderr(), "\nSKIPPED: {why}");
+    None
+}
+
+/// Whether something becomes true within a minute.
+fn until(is_true: impl Fn() -> bool) -> bool {
+    let begun = Instant::now();
+    while !is_true() {
+        if begun.elapsed() > Duration::from_secs(60) {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    true
+}
+
 /// Its daemons end with this process.
 pub struct Cluster {
     folder: Folder,
@@ -30,16 +49,13 @@ impl Drop for Cluster {
 }
 
 impl Cluster {
-    /// `None` where there is no Slurm.
+    /// `None` where there is no Slurm, or it does not start.
     pub fn start() -> Option<Self> {
         let has = |program: &&str| {
             PATH.split(':').any(|folder| std::path::Path::new(folder).join(program).exists())
         };
         if !rustix::process::geteuid().is_root() || !PROGRAMS.iter().all(has) {
-            assert!(std::env::var_os(WANTED).is_none(), "{WANTED} is set, and there is no Slurm");
-            // The harness hides what a test prints that passes, but not what goes to standard error itself.
-            let _ = writeln!(std::io::stderr(), "\nSKIPPED: needs root, `slurm-wlm` and `munge`");
-            return None;
+            return skip("needs root, `slurm-wlm` and `munge`");
         }
         let cluster = Self { folder: Folder::new(), daemons: Mutex::default() };
         cluster.configure();
@@ -55,16 +71,16 @@ impl Cluster {
                 &cluster.at("--seed-file=", "munged.seed"),
             ],
         );
-        cluster.until("munged listens", || cluster.folder.path("munge.sock").exists());
+        if !until(|| cluster.folder.path("munge.sock").exists()) {
+            return skip("munged does not start");
+        }
         let configuration = cluster.at("", "slurm.conf");
         cluster.daemon("slurmctld", &["-D", "-f", &configuration]);
         for node in ["n1", "n2", "n3"] {
             cluster.daemon("slurmd", &["-D", "-f", &configuration, "-N", node]);
         }
-        cluster.until("three nodes are idle", || {
-            cluster.command("sinfo", &["-h", "-o", "%D %t"]).trim() == "3 idle"
-        });
-        Some(cluster)
+        let is_up = until(|| cluster.command("sinfo", &["-h", "-o", "%D %t"]).trim() == "3 idle");
+        if is_up { Some(cluster) } else { skip(&format!("no nodes: {}", cluster.state())) }
     }
 
     fn configure(&self) {
@@ -109,14 +125,6 @@ impl Cluster {
             .spawn()
             .expect("`setpriv` starts");
         self.daemons.lock().expect("no thread has panicked").push(daemon);
-    }
-
-    fn until(&self, what: &str, is_true: impl Fn() -> bool) {
-        let begun = Instant::now();
-        while !is_true() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{what}: {}", self.state());
-            std::thread::sleep(Duration::from_millis(100));
-        }
     }
 
     /// Has a command talk to this cluster.
