@@ -1,6 +1,7 @@
 //! What tests share that work in a folder: the folder, what lies in it, and the program.
 
 pub mod log;
+pub mod mini;
 pub mod small_disk;
 
 use std::collections::BTreeMap;

@@ -13,48 +13,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use cluster::Cluster;
+use common::mini::{EVENTS, MINI};
 use common::{Folder, files_below, names};
-
-const TEMPLATES: &str = r#"[templates]
-normal = ["backup of {host} finished at {time}", "{host} was restarted at {time} as planned", "routine check of {host} at {time}"]
-anomaly = ["attack on {host} since {time}", "{host} crashed at {time}", "unknown process on {host} at {time}"]
-[entities.host]
-label = "HOST"
-values = ["db-07", "web-12", "cache-3", "mail-2"]
-[entities.time]
-label = "TIME"
-values = ["02:15", "04:40", "07:05", "09:30", "11:55"]
-"#;
-
-const MINI: &str = r#"version = 1
-seed = 7
-[stage.corpus]
-kind = "generate_corpus"
-templates = "templates.toml"
-samples = 80
-[stage.init_model]
-corpus = "@corpus"
-vocab_size = 300
-hidden_size = 32
-num_hidden_layers = 2
-num_attention_heads = 2
-intermediate_size = 48
-[stage.tokenize]
-model = "@init_model"
-corpus = "@corpus"
-[stage.train]
-model = "@init_model"
-data = "@tokenize"
-epochs = 1
-learning_rate = 1e-3
-checkpoint_every = 1
-[stage.evaluate]
-model = "@train"
-data = "@tokenize"
-[stage.plot]
-history = "@train"
-evaluation = "@evaluate"
-"#;
 
 const SWEEP: &str = r#"extends = "mini.toml"
 [sweep]
@@ -93,7 +53,7 @@ impl<'a> Project<'a> {
         let folder = Folder::new();
         for (name, text) in [
             ("pipeline.toml", SETTINGS),
-            ("templates.toml", TEMPLATES),
+            ("data/events.toml", EVENTS),
             ("mini.toml", MINI),
             ("sweep.toml", SWEEP),
             ("long.toml", LONG),
@@ -162,7 +122,7 @@ fn said(output: &Output) -> String {
 fn local(file: &str) -> BTreeMap<String, Vec<u8>> {
     let project = Folder::new();
     for (name, text) in [
-        ("templates.toml", TEMPLATES),
+        ("data/events.toml", EVENTS),
         ("mini.toml", MINI),
         ("sweep.toml", SWEEP),
         ("long.toml", LONG),
