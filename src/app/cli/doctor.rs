@@ -11,6 +11,7 @@ use super::root::Root;
 use super::{Failure, terminal};
 use crate::app::tools::{bf16_instructions, gpu};
 use crate::base::disk::regular;
+use crate::base::machine;
 use crate::hub;
 use crate::view::format;
 
@@ -74,12 +75,7 @@ fn system() -> String {
 }
 
 fn processor() -> String {
-    let name = said("/proc/cpuinfo").and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("model name"))?;
-        Some(line.split_once(':')?.1.trim().to_owned())
-    });
-    let name = name.unwrap_or_else(|| "unknown".to_owned());
-    format!("{name}; {}; bf16 by {}", vectors(), bf16_instructions())
+    format!("{}; {}; bf16 by {}", machine::processor(), vectors(), bf16_instructions())
 }
 
 #[cfg(target_arch = "x86_64")]
