@@ -9,17 +9,17 @@ use super::beside::Beside;
 use super::evaluate::{NO_TEXTS, SplitName, no_texts};
 use super::operating::Operating;
 use super::scoring::{Answered, shown_with};
-use super::{facts, versions};
+use super::{corpus_caveats, facts, versions};
 use crate::engine::stage::{
     CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError, Survey,
-    SurveyInputs, UndefinedMetrics, Which,
+    SurveyInputs, UndefinedMetrics, Unread, Which,
 };
 use crate::stages::artifacts::{CorpusFiles, Evaluation, Origin};
 use crate::tasks::Contents;
 use crate::tasks::baselines::{Baseline as Fitted, Method, Said, as_tokens};
 use crate::text::{self, Corpus, Example, LabelSet, check_head_name};
 
-/// Scores a predictor that is fitted on the training split in seconds, to hold a model against: what it reaches, a model has to beat. Wire it to `baselines` of `evaluate`, whose report then shows both. Its tokens are words.
+/// Scores a predictor that is fitted on the training split in seconds, to hold a model against: what it reaches, a model has to beat. Wire it to `baselines` of `evaluate`, whose report then shows both. Its tokens are words, cut where an entity begins or ends.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
@@ -100,8 +100,12 @@ impl Stage for Baseline {
         Ok(Survey { undefined, ..Survey::default() })
     }
 
+    fn unread(&self, _input: &str) -> Unread {
+        CorpusFiles::unread_but(self.read().into())
+    }
+
     fn run(&self, inputs: BaselineInputs, context: &Context<'_>) -> Result<Evaluation, StageError> {
-        let corpus = inputs.corpus.read()?;
+        let corpus = inputs.corpus.read_splits(&self.read())?;
         let split = text::Split::from(self.split);
         let examples = corpus.get(split);
         if examples.is_empty() {
@@ -115,6 +119,11 @@ impl Stage for Baseline {
         };
         let said = examples.iter().map(predict).collect::<Result<Vec<Said>, StageError>>()?;
         let labels = LabelSet::of(corpus.entity_labels());
+        let mut caveats = shown_with(split, &inputs.corpus.caveats, &inputs.corpus.caveats);
+        if self.method == Method::Linear && corpus.tasks.tagging {
+            let caveat = corpus_caveats::of_names(split, examples);
+            caveat.into_iter().for_each(|caveat| context.caveat(&mut caveats, caveat));
+        }
         let (tokens, predicted) = as_tokens(examples, &said, &corpus.tasks, &labels);
         let answered = Answered {
             tokens: &tokens,
@@ -124,7 +133,7 @@ impl Stage for Baseline {
             labels: &labels,
             tasks: &corpus.tasks,
             said: &corpus.tasks,
-            caveats: shown_with(split, &inputs.corpus.caveats, &inputs.corpus.caveats),
+            caveats,
             beside: &Beside::default(),
             grouped_by: inputs.corpus.grouped_by.get(&split).map(String::as_str),
             groups: &[],
@@ -136,6 +145,11 @@ impl Stage for Baseline {
 }
 
 impl Baseline {
+    /// The splits that it reads.
+    fn read(&self) -> [text::Split; 2] {
+        [text::Split::Train, self.split.into()]
+    }
+
     /// What results call it.
     fn name(&self) -> &str {
         self.name.as_deref().unwrap_or(self.method.name())

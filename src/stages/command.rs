@@ -13,8 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::process::Program;
-use super::reading::{Part, Reading};
-use super::{splits, versions};
+use super::reading::{Part, Push, Reading};
+use super::{splits, versions, watched};
 use crate::engine::stage::{
     Artifact as _, CodeVersion, Context, InputFacts, InputFolders, Inputs, Outputs,
     ParameterProblem, Port, SourceFile, Stage, StageError, StageKind,
@@ -104,6 +104,25 @@ impl Stage for Command {
             }
         }
         problems
+    }
+
+    fn check_beside(&self, folder: &Path) -> Vec<ParameterProblem> {
+        // A program without a path is looked for on the `PATH`.
+        let is_program = |number: usize, text: &str| number == 0 && !text.contains('/');
+        let is_unsaid = |(number, text): &(usize, &String)| {
+            !is_program(*number, text)
+                && !Path::new(text.as_str()).is_absolute()
+                && folder.join(text.as_str()).is_file()
+                && self.source(text, folder).is_none()
+        };
+        let problem = |(_, text): (usize, &String)| {
+            let message = format!(
+                "`{text}` in `run` is a file, and not among the `sources`: nothing would show when it has changed"
+            );
+            let help = format!("add it: `sources = [\"{text}\"]`");
+            ParameterProblem::new(["run"], message).help(help)
+        };
+        self.run.iter().enumerate().filter(is_unsaid).map(problem).collect()
     }
 
     fn sources(&self) -> Vec<SourceFile> {
@@ -222,7 +241,8 @@ fn corpus(out: &Path, context: &Context<'_>) -> Result<(), StageError> {
     };
     let found = reading.first(&mut |_, _| Ok(())).map_err(unusable)?;
     let mut corpus = splits::Output::new(found.tasks.clone(), None, FileNames::default(), context)?;
-    reading.second(&found, &mut |split, example| corpus.push(split, example)).map_err(unusable)?;
+    let push: &mut Push<'_> = &mut |split, example| corpus.push(split, example);
+    reading.second(&found, &mut |_, _| Ok(()), push).map_err(unusable)?;
     corpus.finish(Vec::new()).map(drop)
 }
 
@@ -242,17 +262,12 @@ impl Command {
             .map(|(name, folder)| Ok((name.as_str(), absolute(folder)?)))
             .collect::<Result<_, StageError>>()?;
         let out = absolute(out)?;
-        let argument = |(number, text): (usize, &String)| {
-            match self.source(text, context.folder) {
+        watched::refuse(&self.check_beside(context.folder))?;
+        let argument = |text: &String| match self.source(text, context.folder) {
             Some(source) => absolute(source).map(OsString::from),
-            None if self.is_unsaid(number, text, context.folder) => Err(StageError::new(format!(
-                "`{text}` in `run` is a file, and not among the `sources`: nothing would show when it has changed"
-            ))
-            .with_help(format!("add it: `sources = [\"{text}\"]`"))),
             None => Ok(arguments::fill(text, &folders, &out)),
-        }
         };
-        let arguments = self.run.iter().enumerate().map(argument).collect::<Result<Vec<_>, _>>()?;
+        let arguments = self.run.iter().map(argument).collect::<Result<Vec<_>, _>>()?;
         if let Some(parent) = context.log.parent() {
             fs::create_dir_all(parent).map_err(|error| StageError::io("create", parent, &error))?;
         }
@@ -299,12 +314,6 @@ impl Command {
         let ends_so = || self.sources.iter().filter(|source| source.ends_with(&argument));
         let only = || ends_so().next().filter(|_| ends_so().count() == 1 && !here.exists());
         self.sources.iter().find(is_here).or_else(only)
-    }
-
-    /// Whether an argument is a file beside the experiment, and none of the sources. A program without a path is looked for on the `PATH`.
-    fn is_unsaid(&self, number: usize, argument: &str, folder: &Path) -> bool {
-        let is_program = number == 0 && !argument.contains('/');
-        !is_program && !Path::new(argument).is_absolute() && folder.join(argument).is_file()
     }
 
     fn environment(&self) -> Vec<(String, OsString)> {

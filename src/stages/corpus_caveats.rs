@@ -1,5 +1,6 @@
 //! What a reader of scores must know of the labels of a corpus, found text by text.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
@@ -7,6 +8,8 @@ use crate::engine::stage::Caveat;
 use crate::tasks::{self, Task, classification, tagging};
 use crate::text::{ClassHead, Corpus, CorpusTasks, Example, FileNames, Place, Split, words};
 
+/// Not all values of the field by which a corpus is split are times, or numbers.
+pub(super) const ORDERED_AS_TEXT: &str = "ordered_as_text";
 /// No text of a split has some class.
 const CLASS_NEVER_OCCURS: &str = "class_never_occurs";
 const LABELS_NOT_IN_TRAIN: &str = "labels_not_in_train";
@@ -29,10 +32,19 @@ pub(super) fn inside_words(example: &Example) -> usize {
 
 /// What a score of a model that reads words is to be read with.
 pub(super) fn of_words(split: Split, texts: &[Example]) -> Option<Caveat> {
+    missed_by_words(split, texts, "the model", "; with `decode = \"tokens\"` of `train` it would")
+}
+
+/// The same of a gazetteer.
+pub(super) fn of_names(split: Split, texts: &[Example]) -> Option<Caveat> {
+    missed_by_words(split, texts, "a gazetteer", "")
+}
+
+fn missed_by_words(split: Split, texts: &[Example], who: &str, remedy: &str) -> Option<Caveat> {
     let count: usize = texts.iter().map(inside_words).sum();
     let all: usize = texts.iter().map(|example| example.entities().len()).sum();
     let message = format!(
-        "{count} of {all} {split} entities begin or end inside a word, where the model looks for none, and count as missed; with `decode = \"tokens\"` of `train` it would"
+        "{count} of {all} {split} entities begin or end inside a word, where {who} looks for none, and count as missed{remedy}"
     );
     (count > 0).then(|| Caveat::new("entities_inside_words", count, message))
 }
@@ -46,8 +58,8 @@ pub(super) fn about_classes(caveats: &[Caveat]) -> impl Iterator<Item = &Caveat>
 pub(super) struct LabelFindings {
     heads: Vec<ClassHead>,
     splits: BTreeMap<Split, Labels>,
-    texts: HashMap<u64, Seen>,
-    contradictions: Contradictions,
+    /// By split and digest of the text.
+    texts: HashMap<(Split, u64), Seen>,
 }
 
 /// The labels of a split.
@@ -59,9 +71,8 @@ struct Labels {
     entities: BTreeMap<String, usize>,
 }
 
-/// The first text of several equal ones.
+/// The first text of several equal ones in a split.
 struct Seen {
-    split: Split,
     place: Place,
     /// By head; `None` where it is not labelled.
     classes: Vec<Option<u32>>,
@@ -69,28 +80,29 @@ struct Seen {
     entities: Option<u64>,
     /// How many there were.
     count: usize,
-    contradicted: bool,
+    /// The first with other labels.
+    other: Option<Place>,
 }
 
-/// Texts that stand more than once with different labels.
-#[derive(Default)]
-struct Contradictions {
-    /// Texts whose equals have another class, or other entities.
+/// Equal texts of a split that equal ones there or before contradict.
+struct Contradiction {
+    first: Place,
+    /// Two that do.
+    places: [(Split, Place); 2],
+    /// How many there are in the split.
     texts: usize,
-    /// Distinct ones among them.
-    distinct: usize,
-    /// Two places of the first.
-    first: Option<[(Split, Place); 2]>,
+}
+
+impl Seen {
+    fn differs(&self, classes: &[Option<u32>], entities: Option<u64>) -> bool {
+        self.classes.iter().zip(classes).any(|(one, other)| is_other(*one, *other))
+            || is_other(self.entities, entities)
+    }
 }
 
 impl LabelFindings {
     pub(super) fn new(tasks: &CorpusTasks) -> Self {
-        Self {
-            heads: tasks.heads.clone(),
-            splits: BTreeMap::new(),
-            texts: HashMap::new(),
-            contradictions: Contradictions::default(),
-        }
+        Self { heads: tasks.heads.clone(), splits: BTreeMap::new(), texts: HashMap::new() }
     }
 
     pub(super) fn of(corpus: &Corpus) -> Self {
@@ -118,43 +130,59 @@ impl LabelFindings {
             }
         }
         let entities = example.entities.as_ref().map(digest);
-        let seen = Seen {
-            split,
-            place: Place::of(example),
-            classes: classes.clone(),
-            entities,
-            count: 0,
-            contradicted: false,
-        };
-        let first = self.texts.entry(digest(&example.text)).or_insert(seen);
-        first.count += 1;
-        let differ = first.classes.iter().zip(&classes).any(|pair| is_other(*pair.0, *pair.1));
-        let differ = differ || is_other(first.entities, entities);
-        let found = &mut self.contradictions;
-        if first.contradicted {
-            found.texts += 1;
-        } else if differ {
-            first.contradicted = true;
-            found.texts += first.count;
-            found.distinct += 1;
-            let places = [(first.split, first.place), (split, Place::of(example))];
-            found.first.get_or_insert(places);
+        let place = Place::of(example);
+        match self.texts.entry((split, digest(&example.text))) {
+            Entry::Vacant(entry) => {
+                entry.insert(Seen { place, classes, entities, count: 1, other: None });
+            }
+            Entry::Occupied(mut entry) => {
+                let first = entry.get_mut();
+                first.count += 1;
+                if first.other.is_none() && first.differs(&classes, entities) {
+                    first.other = Some(place);
+                }
+            }
         }
     }
 
     /// What is to be said of them, but for [`classes`](Self::classes).
     pub(super) fn caveats(&self, files: &FileNames) -> Vec<Caveat> {
         let mut caveats = self.labels();
-        if let Some(places) = self.contradictions.first {
-            let [one, other] = places.map(|(split, place)| files.line_in(split, place));
-            let Contradictions { texts, distinct, .. } = self.contradictions;
-            let message = format!(
-                "{texts} texts have equals with other labels ({distinct} distinct ones, the first in {one} and {other}): \
-                 no model can be right on all of them"
-            );
-            caveats.push(Caveat::new("contradicting_labels", texts, message));
-        }
+        caveats.extend(Split::ALL.into_iter().filter_map(|split| self.contradicting(split, files)));
         caveats
+    }
+
+    /// Texts of a split whose equals there, or in a split before it, have another class or other entities: so what is corrected in a split changes
+    /// nothing that is said of those before.
+    fn contradicting(&self, split: Split, files: &FileNames) -> Option<Caveat> {
+        let mut found: Vec<Contradiction> = Vec::new();
+        for ((_, text), seen) in self.texts.iter().filter(|((of, _), _)| *of == split) {
+            let other = |of: Split| {
+                let first = self.texts.get(&(of, *text))?;
+                let differs = first.differs(&seen.classes, seen.entities);
+                Some((of, if differs { first.place } else { first.other? }))
+            };
+            let own = (split, seen.place);
+            let before = Split::ALL.into_iter().take_while(|before| *before < split);
+            let places = match before.filter_map(other).next() {
+                Some(before) => [before, own],
+                None => match seen.other {
+                    Some(place) => [own, (split, place)],
+                    None => continue,
+                },
+            };
+            found.push(Contradiction { first: seen.place, places, texts: seen.count });
+        }
+        let first = found.iter().min_by_key(|it| it.first)?;
+        let [one, other] = first.places.map(|(split, place)| files.line_in(split, place));
+        let texts: usize = found.iter().map(|it| it.texts).sum();
+        let have = if texts == 1 { "text has" } else { "texts have" };
+        let message = format!(
+            "{texts} {split} {have} equals with other labels ({} distinct ones, the first in {one} and {other}): \
+             no model can be right on all of them",
+            found.len()
+        );
+        Some(Caveat::new("contradicting_labels", texts, message).of(split))
     }
 
     /// Splits in which a class never occurs. Texts that are labelled with entities alone are all normal, so that this is said where the classes
@@ -306,9 +334,34 @@ mod tests {
         let [(code, count, message)] = &found[..] else { panic!("{found:?}") };
         assert_eq!((code.as_str(), *count), ("contradicting_labels", 6));
         assert!(
-            message.contains("2 distinct ones, the first in line 2 of train and line 4 of train"),
+            message.contains("2 distinct ones, the first in line 1 of train and line 5 of train"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn what_test_contradicts_changes_nothing_that_is_said_of_the_splits_before() {
+        let told = |test: u32| {
+            caveats(&[
+                (Train, "Ann", &[], 0),
+                (Train, "Bo", &[], 1),
+                (Validation, "Ann", &[], 1),
+                (Validation, "Cy", &[], 0),
+                (Test, "Bo", &[], test),
+            ])
+        };
+        let message = |split, places| {
+            format!(
+                "1 {split} text has equals with other labels (1 distinct ones, the first in {places}): no model can be right on all of them"
+            )
+        };
+        let of_validation = message("validation", "line 1 of train and line 3 of validation");
+        let code = || "contradicting_labels".to_owned();
+        let counted: Vec<_> = told(1).into_iter().filter(|(it, ..)| *it == code()).collect();
+        assert_eq!(counted, [(code(), 1, of_validation.clone())]);
+        let of_test = message("test", "line 2 of train and line 5 of test");
+        let counted: Vec<_> = told(0).into_iter().filter(|(it, ..)| *it == code()).collect();
+        assert_eq!(counted, [(code(), 1, of_validation), (code(), 1, of_test)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a person says of single texts, in place of what the files of a corpus say: it is put back once the texts are divided, so that no text moves.
 //!
 //! 1. [`Corrections::read`] reads lines as `pipeline review` writes them, or what another tool made of those;
-//! 2. [`Corrections::knows`] tells whether the `id`s of lines are those of the corpus: some tools number lines anew;
+//! 2. [`Corrections::compare`] tells of which files the `id`s are those of the corpus: some tools number lines anew;
 //! 3. [`Corrected::apply`] gives each text the answers of the line that has its `id`, else of the one that has its text;
 //! 4. [`Corrected::finish`] says what came of it: lines that are mistakes, and lines that fit no text.
 
@@ -21,17 +21,33 @@ const PARAMETER: &str = "corrections";
 /// Places that a message lists.
 const SHOWN: usize = 3;
 
+/// Takes a line that is left out, of the file of this path.
+pub(super) type Skip<'s> = dyn FnMut(&Path, &readers::Malformed) -> Result<(), StageError> + 's;
+
 /// Lines of answers.
 pub(super) struct Corrections {
     list: Vec<Correction>,
     by_id: HashMap<String, usize>,
     by_text: HashMap<String, usize>,
-    mistakes: Problems,
+    mistakes: Vec<(PathBuf, readers::Malformed)>,
+}
+
+/// How many lines of each file have the `id` of a text of the corpus and say this text, and how many say another one.
+#[derive(Default)]
+pub(super) struct Numbering(BTreeMap<usize, [usize; 2]>);
+
+impl Numbering {
+    /// Whether the `id`s of a file are those of the corpus. A few of those that a tool has counted are so by chance.
+    fn is_kept(&self, file: usize) -> bool {
+        self.0.get(&file).is_some_and(|[same, other]| *same > 0 && same >= other)
+    }
 }
 
 /// A line, and what it says.
 struct Correction {
     path: PathBuf,
+    /// The number of its file.
+    file: usize,
     says: Example,
 }
 
@@ -68,13 +84,13 @@ impl Corrections {
     /// When a file cannot be read; what is wrong inside is told by [`Corrected::finish`].
     pub(super) fn read(paths: &[PathBuf], options: &Options) -> Result<Self, StageError> {
         let (by_id, by_text) = Default::default();
-        let mut all = Self { list: Vec::new(), by_id, by_text, mistakes: Problems::default() };
-        for path in paths {
+        let mut all = Self { list: Vec::new(), by_id, by_text, mistakes: Vec::new() };
+        for (file, path) in paths.iter().enumerate() {
             let mut lines = Vec::new();
             let read = readers::read(path, None, options, &mut |found| {
                 match found {
                     Ok(says) => lines.push(says),
-                    Err(problem) => all.mistakes.push(path, problem),
+                    Err(problem) => all.mistakes.push((path.clone(), problem)),
                 }
                 ControlFlow::Continue(())
             });
@@ -86,14 +102,13 @@ impl Corrections {
                 if is_of_classes {
                     says.entities = None;
                 }
-                all.add(path, says);
+                all.add(Correction { path: path.clone(), file, says });
             }
         }
         Ok(all)
     }
 
-    fn add(&mut self, path: &Path, says: Example) {
-        let correction = Correction { path: path.to_owned(), says };
+    fn add(&mut self, correction: Correction) {
         let id = correction.id().cloned();
         let known = match &id {
             Some(id) => self.by_id.get(id),
@@ -103,8 +118,7 @@ impl Corrections {
         if let Some(known) = known.filter(|known| known.id() == id.as_ref()) {
             let message = format!("the text is corrected in {} already", known.place());
             let help = "keep one of the two lines";
-            let (path, mistake) = correction.mistake(message, help);
-            self.mistakes.push(&path, mistake);
+            self.mistakes.push(correction.mistake(message, help));
             return;
         }
         let number = self.list.len();
@@ -119,20 +133,27 @@ impl Corrections {
         self.list.push(correction);
     }
 
-    /// Whether a line has the `id` of this text, and says the same.
-    pub(super) fn knows(&self, example: &Example) -> bool {
+    /// Counts the line that has the `id` of this text, where there is one.
+    pub(super) fn compare(&self, example: &Example, numbering: &mut Numbering) {
         let number = example.fields.get("id").and_then(|id| self.by_id.get(id));
-        number.is_some_and(|number| self.list[*number].is_about(example))
+        if let Some(line) = number.map(|number| &self.list[*number]) {
+            let counts = numbering.0.entry(line.file).or_default();
+            counts[usize::from(!line.is_about(example))] += 1;
+        }
     }
 
     /// Begins to put answers back.
     ///
     /// * `tasks`: what the corpus is labelled for
-    /// * `by_id`: whether the `id`s of lines are those of the corpus
-    pub(super) fn applying<'c>(&'c self, tasks: &'c CorpusTasks, by_id: bool) -> Corrected<'c> {
+    /// * `numbering`: of all of its texts
+    pub(super) fn applying<'c>(
+        &'c self,
+        tasks: &'c CorpusTasks,
+        numbering: &'c Numbering,
+    ) -> Corrected<'c> {
         let mut corrected = Corrected {
             all: self,
-            by_id,
+            numbering,
             by_text: 0,
             tasks,
             mistakes: self.mistakes.clone(),
@@ -180,12 +201,11 @@ enum Use {
 /// Answers that are being put back.
 pub(super) struct Corrected<'c> {
     all: &'c Corrections,
-    /// Whether the `id`s of lines are those of the corpus.
-    by_id: bool,
+    numbering: &'c Numbering,
     /// Texts that were found by what they say, though their line has an `id`.
     by_text: usize,
     tasks: &'c CorpusTasks,
-    mistakes: Problems,
+    mistakes: Vec<(PathBuf, readers::Malformed)>,
     /// Of each line.
     uses: Vec<Use>,
     /// Types of entities that the files have.
@@ -198,20 +218,22 @@ pub(super) struct Corrected<'c> {
 
 impl Corrected<'_> {
     fn mistake(&mut self, number: usize, message: String, help: &str) {
-        let (path, mistake) = self.all.list[number].mistake(message, help);
-        self.mistakes.push(&path, mistake);
+        self.mistakes.push(self.all.list[number].mistake(message, help));
         self.uses[number] = Use::Wrong;
     }
 
-    /// The line that is about a text: the one with its `id`, else one without an `id` that has its text. Of a text without an `id`, and where the `id`s of
-    /// lines are none of the corpus, any that has it.
+    /// The line that is about a text: the one with its `id`, else one without an `id` that has its text. Of a text without an `id`, and in files whose `id`s
+    /// are none of the corpus, any that has it.
     fn of(&self, example: &Example) -> Option<usize> {
         let id = example.fields.get("id");
+        let is_numbered_anew =
+            |number: &usize| !self.numbering.is_kept(self.all.list[*number].file);
         let by_id = id.and_then(|id| self.all.by_id.get(id)).copied();
-        let fits =
-            |number: &usize| id.is_none() || !self.by_id || self.all.list[*number].id().is_none();
+        let fits = |number: &usize| {
+            id.is_none() || self.all.list[*number].id().is_none() || is_numbered_anew(number)
+        };
         let by_text = || self.all.by_text.get(&example.text).copied().filter(fits);
-        by_id.filter(|_| self.by_id).or_else(by_text).or(by_id)
+        by_id.filter(|number| !is_numbered_anew(number)).or_else(by_text).or(by_id)
     }
 
     /// Gives a text the answers of the line that is about it.
@@ -252,11 +274,11 @@ impl Corrected<'_> {
 
     /// Says what came of it.
     ///
-    /// * `skips`: whether lines that are mistakes are left out
+    /// * `skip`: takes lines that are mistakes, where these are left out
     ///
     /// # Errors
-    /// With the mistakes where they are not, and where no line is about any text.
-    pub(super) fn finish(mut self, skips: bool) -> Result<Vec<Remark>, StageError> {
+    /// With the mistakes where they are not, where no line is about any text, and those of `skip`.
+    pub(super) fn finish(mut self, skip: Option<&mut Skip<'_>>) -> Result<Vec<Remark>, StageError> {
         for number in 0..self.uses.len() {
             if self.uses[number] == Use::OtherText {
                 let message = "the text with this `id` is another one in the corpus";
@@ -265,24 +287,18 @@ impl Corrected<'_> {
             }
         }
         let mut remarks = Vec::new();
-        if self.mistakes.count() > 0 && !skips {
-            return Err(wrong(&ReadError::Malformed(self.mistakes)));
+        let mut mistakes = Problems::default();
+        for (path, mistake) in &self.mistakes {
+            mistakes.push(path, mistake.clone());
         }
-        if let Some(first) = self.mistakes.first() {
-            let count = self.mistakes.count();
-            let lines = if count == 1 { "1 line is" } else { &format!("{count} lines are") };
-            let place = |(path, problem): &(PathBuf, readers::Malformed)| {
-                format!("{}:{}", path.display(), problem.place.position.line)
-            };
-            let others: Vec<String> = self.mistakes.listed().iter().skip(1).map(place).collect();
-            let others = match others.is_empty() {
-                true => String::new(),
-                false => format!("; also {}", others.join(", ")),
-            };
-            let text =
-                format!("corrections: {lines} left out (`on_error = \"skip\"`): {first}{others}");
-            remarks.push(Remark::Warning(text));
+        match skip {
+            None if mistakes.count() > 0 => return Err(wrong(&ReadError::Malformed(mistakes))),
+            None => {}
+            Some(skip) => {
+                self.mistakes.iter().try_for_each(|(path, mistake)| skip(path, mistake))?
+            }
         }
+        remarks.extend(left_out(&mistakes));
         let all = self.all.list.len();
         let of = |what| {
             let uses = self.uses.iter().zip(&self.all.list);
@@ -347,6 +363,24 @@ impl Corrected<'_> {
             false => format!("{texts} looked at again: {} now", changed.join(", ")),
         }
     }
+}
+
+/// What to say of lines that are mistakes, where these are left out.
+fn left_out(mistakes: &Problems) -> Option<Remark> {
+    let first = mistakes.first()?;
+    let count = mistakes.count();
+    let lines = if count == 1 { "1 line is" } else { &format!("{count} lines are") };
+    let place = |(path, problem): &(PathBuf, readers::Malformed)| {
+        format!("{}:{}", path.display(), problem.place.position.line)
+    };
+    let others: Vec<String> = mistakes.listed().iter().skip(1).map(place).collect();
+    let others = match others.is_empty() {
+        true => String::new(),
+        false => format!("; also {}", others.join(", ")),
+    };
+    Some(Remark::Warning(format!(
+        "corrections: {lines} left out (`on_error = \"skip\"`; `skipped.jsonl` of the result in the store lists them): {first}{others}"
+    )))
 }
 
 /// The first of some lines.

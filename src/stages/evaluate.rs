@@ -13,7 +13,7 @@ use super::scoring::{Answered, shown_with};
 use super::{corpus_caveats, facts, versions};
 use crate::engine::stage::{
     Caveat, CodeVersion, Context, Facts, InputFacts, InputFolders, ParameterProblem, Resources,
-    Stage, StageError, Survey, SurveyInputs, Threads, UndefinedMetrics,
+    Stage, StageError, Survey, SurveyInputs, Threads, UndefinedMetrics, Unread,
 };
 use crate::stages::artifacts::{
     Artifact as _, Checkpoint, Encoded, Evaluation, Origin, files, known,
@@ -141,6 +141,13 @@ impl Stage for Evaluate {
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
         facts::of_scored(self.split.into())
+    }
+
+    fn unread(&self, input: &str) -> Unread {
+        match input {
+            "data" => Encoded::unread_but(vec![text::Split::Train, self.split.into()]),
+            _ => Unread::default(),
+        }
     }
 
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {

@@ -12,12 +12,12 @@ use crate::base::rng::Rng;
 use crate::base::visible;
 use crate::engine::stage::{
     Artifact as _, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError,
-    Survey, SurveyInputs,
+    Survey, SurveyInputs, Unread,
 };
 use crate::nn::{EncoderSpec, JointModel};
 use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, CorpusFiles, files};
-use crate::text::{Corpus, TextTokenizer, TrainTokenizerError, train_tokenizer};
+use crate::text::{Corpus, Split, TextTokenizer, TrainTokenizerError, train_tokenizer};
 
 /// An encoder of any family and size with random weights, drawn as transformers draws them, and a byte-level BPE tokenizer trained on the corpus's training split. Needs no download. Sizes are named as in BERT's `config.json`, whatever the family calls them.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -95,6 +95,9 @@ fn local_attention() -> usize {
 fn global_attn_every_n_layers() -> usize {
     3
 }
+
+/// What it reads of the corpus.
+const READ: [Split; 1] = [Split::Train];
 
 crate::inputs! {
     pub struct InitModelInputs {
@@ -221,9 +224,13 @@ impl Stage for InitModel {
         })
     }
 
+    fn unread(&self, _input: &str) -> Unread {
+        CorpusFiles::unread_but(READ.into())
+    }
+
     fn run(&self, inputs: InitModelInputs, context: &Context<'_>) -> Result<Backbone, StageError> {
         let cancelled = || context.is_cancelled();
-        let tokenizer = self.tokenizer(&inputs.corpus.read()?, &cancelled)?;
+        let tokenizer = self.tokenizer(&inputs.corpus.read_splits(&READ)?, &cancelled)?;
         let path = context.output.join(Backbone::TOKENIZER);
         tokenizer.save(&path).map_err(|error| StageError::writing(&path, &error))?;
 

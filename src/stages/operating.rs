@@ -35,9 +35,12 @@ impl Texts<'_> {
 }
 
 /// How many days some texts span, where their order is one of times.
-pub(super) fn days_of(texts: &[Example], order: Option<&str>) -> Option<f64> {
+pub(super) fn days_of<'e>(
+    texts: impl IntoIterator<Item = &'e Example, IntoIter: Clone>,
+    order: Option<&str>,
+) -> Option<f64> {
     let field = order?;
-    days(texts.iter().map(|text| text.fields.get(field).map_or("", String::as_str)))
+    days(texts.into_iter().map(|text| text.fields.get(field).map_or("", String::as_str)))
 }
 
 impl Operating {
@@ -51,7 +54,7 @@ impl Operating {
         caveats: &mut Vec<Caveat>,
         context: &Context<'_>,
     ) -> Self {
-        let mut operating = Self::default();
+        let (mut operating, mut own_choices) = (Self::default(), Vec::new());
         let own = model.chosen.as_ref().filter(|chosen| chosen.on.has_the_texts_of(texts.origin));
         let corpus_tasks = model.heads.corpus_tasks();
         for head in &corpus_tasks.heads {
@@ -81,14 +84,17 @@ impl Operating {
                 operating.reliability.push((head.name.clone(), read.reliabilities()));
             }
             if is_own {
-                let message = own_choice(&head.name, chosen);
-                context.caveat(caveats, Caveat::new("chosen_on_these", truth.len(), message));
+                own_choices.push(OwnChoice { head: &head.name, chosen, reading });
                 operating.said.insert(head.name.clone(), std::mem::replace(answers, came));
             } else if let Some(threshold) = reading.threshold {
                 let note =
                     format!("`{}` is scored at the model's threshold {threshold}", head.name);
                 context.note(note);
             }
+        }
+        if !own_choices.is_empty() {
+            let message = of_own_choices(&own_choices);
+            context.caveat(caveats, Caveat::new("chosen_on_these", texts.examples.len(), message));
         }
         operating
     }
@@ -115,14 +121,31 @@ fn chosen(chosen: &Chosen, head: &str, reading: Reading) -> Reading {
     }
 }
 
-fn own_choice(head: &str, reading: Reading) -> String {
-    let Reading { threshold, temperature } = reading;
-    let threshold = threshold.map(|threshold| format!("the threshold {threshold}"));
-    let temperature = (temperature != 1.0).then(|| format!("the temperature {temperature:.4}"));
-    let what: Vec<String> = threshold.into_iter().chain(temperature).collect();
+/// A head that texts are no measure of, since they chose how it is read.
+struct OwnChoice<'a> {
+    head: &'a str,
+    /// What they chose of it.
+    chosen: Reading,
+    /// As the model says.
+    reading: Reading,
+}
+
+fn of_own_choices(choices: &[OwnChoice<'_>]) -> String {
+    let one =
+        |OwnChoice { head, chosen: Reading { threshold, temperature }, .. }: &OwnChoice<'_>| {
+            let threshold = threshold.map(|threshold| format!("the threshold {threshold}"));
+            let temperature =
+                (*temperature != 1.0).then(|| format!("the temperature {temperature:.4}"));
+            let what: Vec<String> = threshold.into_iter().chain(temperature).collect();
+            format!("{} of `{head}`", what.join(" and "))
+        };
+    let all: Vec<String> = choices.iter().map(one).collect();
+    let scores = if choices.len() == 1 { "its scores" } else { "their scores" };
+    let has_threshold = choices.iter().any(|choice| choice.reading.threshold.is_some());
+    let at = if has_threshold { "at 0.5, and " } else { "" };
     format!(
-        "these texts chose {} of `{head}`, so that its scores here are those at 0.5 and as they came (`predictions.csv` says what the model says); \
+        "these texts chose {}, so that {scores} here are those {at}of the model as it came (`predictions.csv` says what the model says); \
          a split that chose nothing shows what it comes to",
-        what.join(" and ")
+        all.join(", ")
     )
 }

@@ -8,11 +8,11 @@ use super::{engine, facts, versions};
 use crate::base::rng::Rng;
 use crate::engine::stage::{
     Artifact as _, CodeVersion, Context, Evaluated, Facts, InputFacts, ParameterProblem, Resources,
-    Stage, StageError, Threads,
+    Stage, StageError, Threads, Unread,
 };
 use crate::nn::{EncoderSpec, JointModel};
 use crate::stages::artifacts::known;
-use crate::stages::artifacts::{Backbone, Checkpoint, Encoded, TrainingTexts, files};
+use crate::stages::artifacts::{Backbone, Checkpoint, Encoded, files};
 use crate::tasks::metrics::Scores;
 use crate::text::{EncodedSplit, Split, TextTokenizer};
 use crate::training::{
@@ -102,7 +102,7 @@ crate::inputs! {
         /// The encoder to start from.
         model: Backbone,
         /// What it is to read; its validation split is watched.
-        data: TrainingTexts,
+        data: Encoded,
     }
 }
 
@@ -140,8 +140,15 @@ impl Stage for Pretrain {
         facts
     }
 
+    fn unread(&self, input: &str) -> Unread {
+        match input {
+            "data" => Encoded::unread_but(vec![Split::Train, Split::Validation]),
+            _ => Unread::default(),
+        }
+    }
+
     fn run(&self, inputs: PretrainInputs, context: &Context<'_>) -> Result<Backbone, StageError> {
-        let PretrainInputs { model, data: TrainingTexts(data) } = inputs;
+        let PretrainInputs { model, data } = inputs;
         let (train, validation) = (data.tokens(Split::Train)?, data.tokens(Split::Validation)?);
         let tokenizer = files::read(&data.tokenizer())?;
         if files::read(&model.tokenizer)? != tokenizer {

@@ -196,7 +196,7 @@ pub struct ReadCorpus {
     /// A second file that says more of texts, such as `{ path = "labels.csv", key = "session" }`: of a text whose field `session` has the value that the column `session` has in a row, the other columns are classes and fields too. It is held in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookup: Option<LookupIn>,
-    /// Files of lines that say the labels of single texts anew, such as `pipeline review` writes them and a person corrects them: a text has the entities and classes of the line with its `id`, else of the one with its text, and keeps what that does not say. Texts are divided before, so that each stays where it was; what corrects the test split alone trains nothing anew, as long as it changes no caveat.
+    /// Files of lines that say the labels of single texts anew, such as `pipeline review` writes them and a person corrects them: a text has the entities and classes of the line with its `id`, else of the one with its text, and keeps what that does not say. Texts are divided before, so that each stays where it was; what corrects the test split alone trains nothing anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrections: Option<Files>,
     /// What becomes of lines that cannot be read: with `"skip"` they are left out, counted, and listed in `skipped.jsonl` of the result's folder in the store.
@@ -468,7 +468,7 @@ impl Stage for ReadCorpus {
         let mut found = reading.first(&mut |_, _| Ok(()))?;
         let (tasks, order) = (found.tasks.clone(), self.order.clone());
         let mut corpus = Corpus { tasks, order, ..Corpus::default() };
-        let more = reading.second(&found, &mut |split, example| {
+        let more = reading.second(&found, &mut |_, _| Ok(()), &mut |split, example| {
             corpus.get_mut(split).push(example);
             Ok(())
         })?;
@@ -483,22 +483,23 @@ impl Stage for ReadCorpus {
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
         let reading = self.reading()?;
         let mut skipped = Skipped { path: context.output.join(CorpusFiles::SKIPPED), file: None };
-        let mut found = reading.first(&mut |path, problem| {
+        let mut skip = |path: &Path, problem: &Malformed| {
             context.check_cancelled()?;
             if self.on_error == OnError::Skip { skipped.push(path, problem) } else { Ok(()) }
-        })?;
-        skipped.finish()?;
+        };
+        let mut found = reading.first(&mut skip)?;
         let mut output =
             splits::Output::new(found.tasks.clone(), None, found.names.clone(), context)?
                 .divided(&self.dividing().division());
         let mut count = 0_usize;
-        let more = reading.second(&found, &mut |split, example| {
+        let more = reading.second(&found, &mut skip, &mut |split, example| {
             count += 1;
             if count.is_multiple_of(1 << 12) {
                 context.check_cancelled()?;
             }
             output.push(split, example)
         })?;
+        skipped.finish()?;
         found.remarks.extend(more);
         let mut caveats = Vec::new();
         context.remarks(&mut caveats, found.remarks);

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use self::items::Items;
-use super::corrections::Corrections;
+use super::corrections::{Corrections, Numbering, Skip};
 use super::splits;
 use crate::base::diagnostics::quoted;
 use crate::base::problem::{Position, Problem};
@@ -42,12 +42,9 @@ pub(super) struct Found {
     pub(super) names: FileNames,
     /// Where each text goes, in order.
     parts: Vec<Option<Split>>,
-    /// Whether the `id`s of corrections are those of the texts.
-    corrected_by_id: bool,
+    /// Of the files of corrections.
+    numbering: Numbering,
 }
-
-/// Takes a line that cannot be read.
-pub(super) type Skip<'s> = dyn FnMut(&Path, &Malformed) -> Result<(), StageError> + 's;
 
 /// Takes a text, and its split where it has one.
 type EachText<'e> = dyn FnMut(Option<Split>, Example) -> Result<(), StageError> + 'e;
@@ -88,7 +85,7 @@ impl Reading<'_> {
         let names = self.names();
         let mut walk = Walk::default();
         let corrections = self.corrections.as_ref();
-        let mut corrected_by_id = false;
+        let mut numbering = Numbering::default();
         // The first text of each file but the first.
         let (mut starts, mut last): (BTreeSet<usize>, u16) = (BTreeSet::new(), 0);
         self.walk(&mut walk, skip, &mut |split, example| {
@@ -96,7 +93,7 @@ impl Reading<'_> {
                 starts.insert(places.len());
             }
             places.push(Place::of(&example));
-            corrected_by_id |= corrections.is_some_and(|it| it.knows(&example));
+            corrections.inspect(|it| it.compare(&example, &mut numbering));
             match split {
                 Some(split) => parts.push(Some(split)),
                 None => items.push(example),
@@ -129,7 +126,7 @@ impl Reading<'_> {
             remarks.extend(splits::remarks(division, &membership, lines));
             parts = membership.parts;
         }
-        Ok(Found { tasks, remarks, names, parts, corrected_by_id })
+        Ok(Found { tasks, remarks, names, parts, numbering })
     }
 
     /// Hands out the texts, and returns what else there is to say.
@@ -139,10 +136,11 @@ impl Reading<'_> {
     pub(super) fn second(
         &self,
         found: &Found,
+        skip: &mut Skip<'_>,
         push: &mut Push<'_>,
     ) -> Result<Vec<Remark>, StageError> {
         let corrections = self.corrections.as_ref();
-        let mut corrected = corrections.map(|it| it.applying(&found.tasks, found.corrected_by_id));
+        let mut corrected = corrections.map(|it| it.applying(&found.tasks, &found.numbering));
         let push: &mut Push<'_> = &mut |split, mut text| {
             if let Some(corrected) = &mut corrected {
                 corrected.apply(&mut text);
@@ -184,7 +182,7 @@ impl Reading<'_> {
             remarks.push(Remark::Note(format!("windows of lines: {}", counts.join(", "))));
         }
         if let Some(corrected) = corrected {
-            remarks.extend(corrected.finish(self.skips)?);
+            remarks.extend(corrected.finish(self.skips.then_some(skip))?);
         }
         Ok(remarks)
     }

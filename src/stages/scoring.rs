@@ -6,6 +6,7 @@ use super::operating::Operating;
 use crate::engine::stage::{Caveat, Context, StageError};
 use crate::stages::artifacts::{
     Evaluation, GroupRow, LabelConfusion, Metrics, Origin, PredictedClass, Prediction, Predictions,
+    caveats_about,
 };
 use crate::tasks::metrics::ConfusionMatrix;
 use crate::tasks::{self, Answers, ByText, Predicted, tagging};
@@ -115,14 +116,11 @@ impl Answered<'_> {
 
 /// The caveats that a score on `split` is to be read with: those about what was trained on, and about what is scored.
 pub(super) fn shown_with(split: text::Split, model: &[Caveat], data: &[Caveat]) -> Vec<Caveat> {
-    let about = |split: text::Split| {
-        move |caveat: &&Caveat| caveat.split.as_deref().is_none_or(|about| about == split.name())
-    };
-    let trained_on = model.iter().filter(about(text::Split::Train));
+    let trained_on = caveats_about(&[text::Split::Train], model);
     let mut shown: Vec<Caveat> = Vec::new();
-    for caveat in trained_on.chain(data.iter().filter(about(split))) {
-        if !shown.contains(caveat) {
-            shown.push(caveat.clone());
+    for caveat in trained_on.into_iter().chain(caveats_about(&[split], data)) {
+        if !shown.contains(&caveat) {
+            shown.push(caveat);
         }
     }
     shown

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::corpus_caveats::LabelFindings;
+use super::corpus_caveats::{LabelFindings, ORDERED_AS_TEXT};
 use super::shared::Shared;
 use crate::base::diagnostics::quoted;
 use crate::engine::stage::{
@@ -228,7 +228,7 @@ pub(super) fn remarks(
                 "`{field}` is compared as text, which may be no order of time: not all values are times of ISO 8601, nor all numbers, such as {}",
                 quoted(odd)
             );
-            remarks.push(Remark::Caveat(Caveat::new("ordered_as_text", 1_u64, message)));
+            remarks.push(Remark::Caveat(Caveat::new(ORDERED_AS_TEXT, 1_u64, message)));
         }
     }
     for groups in &membership.groups {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use self::choosing::Validation;
 use self::speed::Job;
 use super::corpus_caveats::LabelFindings;
+use super::operating::days_of;
 use super::telling::{self, Watch};
 use super::{corpus_caveats, engine, facts, versions, watched};
 use crate::base::IGNORE;
@@ -19,12 +20,12 @@ use crate::base::rng::Rng;
 use crate::engine::stage::{
     Artifact as _, Caveat, Circumstances, CodeVersion, Context, Cost, Extension, Facts, InputFacts,
     Obstacle, ParameterProblem, Remark, Resources, Signal, Stage, StageError, Survey, SurveyInputs,
-    Threads,
+    Threads, Unread,
 };
 use crate::nn::JointModel;
 use crate::stages::artifacts::known;
 use crate::stages::artifacts::{
-    Backbone, Checkpoint, Chosen, Encoded, Heads, TrainingTexts, files, loss_column,
+    Backbone, Checkpoint, Chosen, Encoded, Heads, caveats_about, files, loss_column,
 };
 use crate::tasks::metrics::Metric;
 use crate::tasks::{self, Contents, Decode, Task};
@@ -42,13 +43,16 @@ crate::inputs! {
         /// The encoder to start from.
         model: Backbone,
         /// What to train on; its validation split is watched.
-        data: TrainingTexts,
+        data: Encoded,
     }
 }
 
 /// The ports, for who measures what a training takes.
 pub const MODEL: &str = "model";
 pub const DATA: &str = "data";
+
+/// What a training reads of its texts: the test split is none of its business.
+const READ: [Split; 2] = [Split::Train, Split::Validation];
 
 /// The recipe's fields are the parameters.
 impl Stage for Recipe {
@@ -111,7 +115,9 @@ impl Stage for Recipe {
             })?;
             let contents = Contents::of(&corpus.validation, &corpus.tasks);
             let order = corpus.order.as_deref();
-            choosing::refuse_unchoosable(self, &contents, &corpus.validation, order)?;
+            let all = Split::ALL.into_iter().flat_map(|split| corpus.get(split));
+            let is_mixed = days_of(all, order).is_none();
+            choosing::refuse_unchoosable(self, &contents, &corpus.validation, order, is_mixed)?;
             let types: Vec<&str> = corpus.entity_labels().into_iter().collect();
             watched::refuse(&self.misnamed_tokens(&types))?;
             let trained = self.trained(&corpus.tasks);
@@ -178,8 +184,12 @@ impl Stage for Recipe {
         history.map_or_else(|_| Vec::new(), |history| telling::replay(&history, self.watched()))
     }
 
+    fn unread(&self, input: &str) -> Unread {
+        if input == DATA { Encoded::unread_but(READ.into()) } else { Unread::default() }
+    }
+
     fn run(&self, inputs: TrainInputs, context: &Context<'_>) -> Result<Checkpoint, StageError> {
-        let TrainInputs { model, data: TrainingTexts(data) } = inputs;
+        let TrainInputs { model, data } = inputs;
         let labels = &data.labels;
         let (train, validation) = (data.tokens(Split::Train)?, self.validation(&data)?);
         self.warn_of_words(&data, context)?;
@@ -205,7 +215,7 @@ impl Stage for Recipe {
         let joint = self.joint_model(&model, &tasks)?;
         // What the result needs is read now: at the end of a long training, somebody may have removed it.
         let tokenizer = files::read(&data.tokenizer())?;
-        let mut caveats = data.caveats.clone();
+        let mut caveats = caveats_about(&READ, &data.caveats);
         if files::read(&model.tokenizer)? != tokenizer {
             let message = "the texts were tokenized by another `tokenizer.json` than the model's: its token ids may mean something else";
             let caveat = Caveat::new("other_tokenizer", train.len(), message);

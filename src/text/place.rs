@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Example, Split};
 
 /// A line of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Its number among those of the corpus.
     pub file: u16,

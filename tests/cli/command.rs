@@ -57,6 +57,19 @@ fn a_program_runs_again_when_one_of_its_sources_has_changed_and_not_before() {
 }
 
 #[test]
+fn a_file_that_is_no_source_is_said_before_anything_runs() {
+    let world = world("touch ../ran", "");
+    world.write(FILE, world.read(FILE).replace("sources = [\"tool.sh\"]\n", ""));
+    for command in ["check", "run"] {
+        let shot = world.pipeline([command, FILE]);
+        assert_eq!(shot.code, Some(2), "{shot}");
+        assert!(shot.stderr.contains("`tool.sh` in `run` is a file, and not among"), "{shot}");
+        assert!(shot.stderr.contains("add it: `sources = [\"tool.sh\"]`"), "{shot}");
+    }
+    assert!(!world.path("ran").exists());
+}
+
+#[test]
 fn a_program_reads_what_another_stage_has_left() {
     let script = "echo one > $1/words";
     let second = "[stage.second]\nkind = \"command\"\nwords = \"@tool\"\n\

@@ -142,6 +142,30 @@ fn a_field_that_is_not_there_is_said_with_those_that_there_are() {
     assert!(head.code == Some(2) && head.stderr.contains("is a head and no field"), "{head}");
 }
 
+#[test]
+fn a_field_that_is_not_there_is_said_before_points_are_tried_also_by_what_waits_for_the_best() {
+    let world =
+        world("path = \"lines.jsonl\"\nsplit = { train = 0.5, validation = 0.3, test = 0.2 }", "");
+    let last = |field: &str| {
+        format!(
+            "extends = \"read.toml\"\n[stage.last]\nkind = \"evaluate\"\nat = \"best\"\nmodel = \"@train\"\n\
+             data = \"@tokenize\"\nsplit = \"test\"\ngroup_by = [\"{field}\"]\n\
+             [sweep]\nobjective = \"max evaluate.ner.span_f1\"\n[sweep.over]\ntrain.learning_rate = [1e-3, 2e-3]\n"
+        )
+    };
+    world.write("experiments/best.toml", last("sauce"));
+    let shot = world.pipeline(["run", "experiments/best.toml"]);
+    assert_eq!(shot.code, Some(1), "{shot}");
+    let told = "stage `last` would fail, once the best point is known: `group_by` names `sauce`";
+    assert!(shot.stderr.contains(told), "{shot}");
+    assert!(world_has(&world, "tokenize") && !world_has(&world, "train"), "{shot}");
+    let checked = world.pipeline(["check", "--data", "experiments/best.toml"]);
+    assert_eq!(checked.code, Some(2), "{checked}");
+    assert!(checked.stderr.contains("stage `last`: `group_by` names `sauce`"), "{checked}");
+    world.write("experiments/best.toml", last("source"));
+    assert_eq!(world.pipeline(["run", "experiments/best.toml", "--quiet"]).code, Some(0));
+}
+
 /// Whether the store has a result of a kind.
 fn world_has(world: &World, kind: &str) -> bool {
     let files = crate::common::files_below(&world.path("outputs/store"));

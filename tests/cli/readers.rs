@@ -342,12 +342,18 @@ fn lines_of_several_files_are_told_with_their_file() {
     assert!(said.contains(places), "{said}");
 }
 
-/// A world with a corpus of ten texts, and what `check --data` says of these corrections.
+/// What `check --data` says of a corpus of ten texts with these corrections.
 fn corrected(fixes: &str, parameters: &str) -> String {
     corrected_by("fixes.jsonl", fixes, parameters)
 }
 
 fn corrected_by(file: &str, fixes: &str, parameters: &str) -> String {
+    let checked = correcting(file, fixes, parameters).pipeline(["check", "--data", FILE]);
+    format!("{}{}", checked.stdout, checked.stderr)
+}
+
+/// A world with a corpus of ten texts, and these corrections.
+fn correcting(file: &str, fixes: &str, parameters: &str) -> World {
     let line = |number: usize| {
         format!("{{\"id\": {number}, \"text\": \"line {number}\", \"anomaly\": {}}}\n", number % 2)
     };
@@ -356,8 +362,7 @@ fn corrected_by(file: &str, fixes: &str, parameters: &str) -> String {
     ));
     world.write("experiments/data/lines.jsonl", (0..10).map(line).collect::<String>());
     world.write(format!("experiments/data/{file}"), fixes);
-    let checked = world.pipeline(["check", "--data", FILE]);
-    format!("{}{}", checked.stdout, checked.stderr)
+    world
 }
 
 #[test]
@@ -389,6 +394,30 @@ fn corrections_that_a_tool_has_numbered_anew_fit_by_text() {
 }
 
 #[test]
+fn a_file_that_a_tool_has_numbered_anew_fits_by_text_beside_one_that_keeps_ids() {
+    let world = reading(
+        "path = \"data/lines.jsonl\"\ncorrections = [\"data/kept.jsonl\", \"data/counted.json\"]\n",
+    );
+    let line = |number: usize| {
+        format!("{{\"id\": {number}, \"text\": \"line {number}\", \"anomaly\": {}}}\n", number % 2)
+    };
+    world.write("experiments/data/lines.jsonl", (0..10).map(line).collect::<String>());
+    world.write(
+        "experiments/data/kept.jsonl",
+        "{\"id\": 9, \"text\": \"line 9\", \"anomaly\": 0}\n",
+    );
+    // As JSON_MIN counts tasks: the first has by chance the number that it had.
+    let task = |id: usize, line: usize| {
+        format!("{{\"id\": {id}, \"text\": \"line {line}\", \"anomaly\": 0}}")
+    };
+    let counted = format!("[{}, {}, {}]", task(1, 1), task(2, 3), task(3, 5));
+    world.write("experiments/data/counted.json", counted);
+    let checked = world.pipeline(["check", "--data", FILE]);
+    let told = "4 texts were looked at again: 4 with another `anomaly` now";
+    assert!(checked.stdout.contains(told), "{checked}");
+}
+
+#[test]
 fn corrections_may_be_a_table_of_ids_and_classes() {
     let said = corrected_by("fixes.csv", "id,anomaly\n1,0\n2,normal\n3,anomaly\n", "");
     assert!(said.contains("3 texts were looked at again: 1 with another `anomaly` now"), "{said}");
@@ -415,6 +444,11 @@ fn mistakes_in_corrections_are_listed_with_their_lines_or_left_out_and_counted()
     assert!(said.contains("1 text was looked at again: 1 with another `anomaly` now"), "{said}");
     let said = corrected("{\"id\": 77, \"anomaly\": 0}\n", "");
     assert!(said.contains("no line of the corrections fits a text"), "{said}");
+    let world = correcting("fixes.jsonl", fixes, "on_error = \"skip\"");
+    assert_eq!(world.pipeline(["run", FILE, "corpus", "--quiet"]).code, Some(0));
+    let files = crate::common::files_below(&world.path("outputs/store"));
+    let skipped = files.iter().find(|(name, _)| name.ends_with("/skipped.jsonl")).expect("a list");
+    assert_eq!(String::from_utf8_lossy(skipped.1).lines().count(), 5);
 }
 
 #[test]

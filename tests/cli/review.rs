@@ -133,8 +133,14 @@ fn a_corrected_test_text_trains_nothing_anew_and_a_corrected_training_text_does(
     let world = World::new();
     world.write("experiments/data/lines.jsonl", lines(true));
     let split = "split = { train = 0.6, validation = 0.2, test = 0.2 }\n";
-    let corpus =
-        format!("[stage.corpus]\nkind = \"read_corpus\"\npath = \"data/lines.jsonl\"\n{split}");
+    // Entities are cut, of which there is a caveat for each split.
+    let others = "[stage.tokenize]\nmax_length = 5\n\
+                  [stage.evaluate]\nbaselines = [\"@masked\"]\n\
+                  [stage.masked]\nkind = \"baseline\"\nmethod = \"masked\"\ncorpus = \"@corpus\"\n\
+                  [stage.final]\nkind = \"evaluate\"\nmodel = \"@train\"\ndata = \"@tokenize\"\nsplit = \"test\"\n";
+    let corpus = format!(
+        "{others}[stage.corpus]\nkind = \"read_corpus\"\npath = \"data/lines.jsonl\"\n{split}"
+    );
     world.child("loop", &corpus);
     assert_eq!(world.pipeline(["run", FILE, "--quiet"]).code, Some(0));
     let digests = || world.read("outputs/loop/model/digests.json");
@@ -155,7 +161,16 @@ fn a_corrected_test_text_trains_nothing_anew_and_a_corrected_training_text_does(
         lines.any(|line| line.contains(stage) && line.contains("reused"))
     };
     assert!(ran.stderr.contains("1 with another `anomaly`, 1 with another `entities`"), "{ran}");
-    assert!(is_reused("train") && !is_reused("tokenize") && !is_reused("evaluate"), "{ran}");
+    for stage in ["init_model", "masked", "train", "evaluate"] {
+        assert!(is_reused(&format!("{stage} ")), "{stage}: {ran}");
+    }
+    for stage in ["corpus", "tokenize", "final"] {
+        assert!(!is_reused(&format!("{stage} ")), "{stage}: {ran}");
+    }
+    let is_cut = |caveat: &Value| caveat["code"] == "entities_cut";
+    let metrics: Value =
+        serde_json::from_str(&world.read("outputs/loop/final/metrics.json")).expect("JSON");
+    assert!(metrics["caveats"].as_array().is_some_and(|all| all.iter().any(is_cut)), "{metrics}");
     // Nothing else would have come of it.
     assert_eq!(world.pipeline(["run", FILE, "--rerun", "train", "--quiet"]).code, Some(0));
     assert_eq!(digests(), before);
@@ -169,6 +184,15 @@ fn unlabelled_texts_and_tasks_of_label_studio_are_written() {
     let world = trained();
     let run = world.latest_run();
     world.write("new.txt", "attack on web03 since 3 minutes\nsomething else altogether\n");
+    std::fs::write(
+        world.path("old.csv"),
+        b"text\nattack on [web03](HOST) since 3 minutes\nd\xe9j\xe0 vu\n",
+    )
+    .expect("written");
+    let old = ["review", &run, "--unlabelled", "old.csv", "--encoding", "latin-1", "--markup"];
+    let old = world.pipeline(old);
+    assert!(old.stdout.contains("d\u{e9}j\u{e0} vu"), "{old}");
+    assert!(old.stdout.contains("\"text\":\"attack on web03 since 3 minutes\""), "{old}");
     let lines = world.pipeline(["review", &run, "--unlabelled", "new.txt", "--top", "1"]);
     assert_eq!(lines.code, Some(0), "{lines}");
     let line: Value = serde_json::from_str(lines.stdout.trim_end()).expect("JSON");

@@ -251,7 +251,11 @@ fn what_only_the_data_show_is_refused_before_the_training() {
             line
         })
         .collect();
+    let sought = format!("[stage.train]\n{alerts}");
+    let mut mixed = lines();
+    mixed[0]["at"] = "yesterday".into();
     let cases = [
+        (mixed, sought.as_str(), "needs an order of times, and other splits have values"),
         (lines(), numbers.as_str(), "the field `id`, by which the corpus is split, holds no times"),
         (lines(), few, "leaves no alert: the validation split spans 1.625 days"),
         (

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pipeline::engine::stage::{
     Artifact, CodeVersion, Content, Context, HubCommit, InputFolders, Inputs, Inspection, Outputs,
-    ParameterProblem, Port, SourceFile, SourceProblem, Stage, StageError, StageKind, Unread,
+    ParameterProblem, Port, SourceFile, SourceProblem, Stage, StageError, StageKind,
 };
 use pipeline::inputs;
 use schemars::JsonSchema;
@@ -88,7 +88,6 @@ impl Inputs for PlotInputs {
             artifact: "checkpoint",
             required: true,
             several: false,
-            unread: Unread::NOTHING,
             about: "a training",
         },
         Port {
@@ -96,7 +95,6 @@ impl Inputs for PlotInputs {
             artifact: "evaluation",
             required: false,
             several: false,
-            unread: Unread::NOTHING,
             about: "an evaluation",
         },
     ];

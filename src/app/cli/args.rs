@@ -394,6 +394,12 @@ pub struct Review {
     /// The rules by which lines of a log become texts, as for `read_corpus`: `syslog`, `apache` or a file
     #[arg(long, value_name = "RULES", requires = "unlabelled", conflicts_with = "field")]
     pub rules: Option<PathBuf>,
+    /// How the bytes of `--unlabelled` spell characters, as for `read_corpus`
+    #[arg(long, value_enum, value_name = "ENCODING", requires = "unlabelled")]
+    pub encoding: Option<Encoding>,
+    /// Texts of `--unlabelled` hold marks as `[Ada](PER)`, which are left out
+    #[arg(long, requires = "unlabelled")]
+    pub markup: bool,
     /// What to write: JSON lines, or tasks to import into Label Studio, with what the models say as predictions
     #[arg(long, value_enum, default_value_t = ReviewFormat::Jsonl, value_name = "FORMAT")]
     pub format: ReviewFormat,
@@ -405,6 +411,16 @@ pub struct Review {
     pub threads: Option<u32>,
     #[command(flatten)]
     pub place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Encoding {
+    #[value(name = "utf-8")]
+    Utf8,
+    #[value(name = "latin-1")]
+    Latin1,
+    #[value(name = "utf-16")]
+    Utf16,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

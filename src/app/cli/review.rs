@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use super::args::{Review as Arguments, ReviewFormat};
+use super::args::{self, Review as Arguments, ReviewFormat};
 use super::behind::{Behind, run_behind};
 use super::root::Root;
 use super::{Failure, input, project, terminal};
-use crate::app::tools::{Judge, Review, TrainedOn, Unlabelled};
+use crate::app::tools::{Encoding, Judge, Review, TrainedOn, Unlabelled, Written};
 use crate::engine::runs::{RunFile, list_runs};
 use crate::engine::store::{Entry, Store};
 use crate::stages::artifacts::{Artifact as _, Checkpoint, CorpusFiles, Encoded};
@@ -23,8 +23,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => None,
         Some(file) => {
             input::check(file)?;
-            let rules = arguments.rules.as_deref().map(input::rules).transpose()?;
-            let read = Unlabelled::read(file, arguments.field.as_deref(), rules);
+            let written = Written {
+                field: arguments.field.clone(),
+                rules: arguments.rules.as_deref().map(input::rules).transpose()?,
+                encoding: arguments.encoding.map_or_else(Encoding::default, encoding),
+                markup: arguments.markup,
+            };
+            let read = Unlabelled::read(file, written);
             Some(read.map_err(|error| Failure::usage_of(&error).with_lines())?)
         }
     };
@@ -49,6 +54,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     terminal::complain(&said(&review, arguments));
     Ok(())
+}
+
+fn encoding(asked: args::Encoding) -> Encoding {
+    match asked {
+        args::Encoding::Utf8 => Encoding::Utf8,
+        args::Encoding::Latin1 => Encoding::Latin1,
+        args::Encoding::Utf16 => Encoding::Utf16,
+    }
 }
 
 /// What was looked at, and what to do with what was written.

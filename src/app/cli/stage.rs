@@ -163,9 +163,10 @@ fn refused(error: &ExecError) -> Failure {
         ExecError::InputMissing { .. } | ExecError::Circle { .. } => {
             Failure::usage(error.to_string())
         }
-        ExecError::CommitUnknown { .. } | ExecError::NoThread(_) | ExecError::Store(_) => {
-            Failure::failed(error.to_string())
-        }
+        ExecError::CommitUnknown { .. }
+        | ExecError::Foreseen { .. }
+        | ExecError::NoThread(_)
+        | ExecError::Store(_) => Failure::failed(error.to_string()),
     };
     failure.with_help_of(error.help())
 }

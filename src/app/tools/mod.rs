@@ -18,11 +18,11 @@ pub use difference::{Difference, Differences, Over, Replicate};
 pub use export::{ExportError, Exported, Exporter};
 pub use machine::{bf16_instructions, gpu};
 pub use predict::{FoundEntity, Judgement, Prediction, Predictor};
-pub use review::{Judge, Review, TrainedOn, Unlabelled};
+pub use review::{Judge, Review, TrainedOn, Unlabelled, Written};
 pub use service::{Answer, Asker, Full, Limits, Prepared, Service};
 pub use sketch::Sketch;
 pub use tagged_words::tagged_words;
 pub use trained::OpenError;
 
 pub use crate::text::ClassHead;
-pub use crate::text::readers::{LogLine, LogLines, Rules};
+pub use crate::text::readers::{Encoding, LogLine, LogLines, Rules};

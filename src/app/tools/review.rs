@@ -20,7 +20,7 @@ use crate::stages::artifacts::{
 };
 use crate::tasks::{self, Decode, Predicted, Task, tagging};
 use crate::text::augment::AUGMENTED_FROM;
-use crate::text::readers::{self, Fields, Format, Options, Problems, ReadError, Rules};
+use crate::text::readers::{self, Encoding, Fields, Format, Options, Problems, ReadError, Rules};
 use crate::text::spans::{self, Span};
 use crate::text::{
     CorpusTasks, EncodedSplit, Entity, Example, FileNames, LabelSet, Place, Split, TextTokenizer,
@@ -51,22 +51,27 @@ pub struct Unlabelled {
     file: String,
 }
 
+/// How a file of texts is written.
+pub struct Written {
+    /// The field that the text is; `None` as known tools call it.
+    pub field: Option<String>,
+    /// What of a line of a log is its text, as what the models were trained on was read.
+    pub rules: Option<Rules>,
+    pub encoding: Encoding,
+    /// Whether texts hold marks as `[Ada](PER)`.
+    pub markup: bool,
+}
+
 impl Unlabelled {
     /// Reads a file in any format.
     ///
-    /// * `field`: the one that the text is; `None` as known tools call it
-    /// * `rules`: what of a line of a log is its text, as what the models were trained on was read
-    ///
     /// # Errors
     /// When it cannot be read, or has no texts.
-    pub fn read(
-        file: &Path,
-        field: Option<&str>,
-        rules: Option<Rules>,
-    ) -> Result<Self, StageError> {
-        let fields = Fields { text: field.map(str::to_owned), ..Fields::default() };
+    pub fn read(file: &Path, written: Written) -> Result<Self, StageError> {
+        let Written { field, rules, encoding, markup } = written;
+        let fields = Fields { text: field, ..Fields::default() };
         let format = rules.is_some().then_some(Format::Lines);
-        let options = Options { fields, rules, ..Options::default() };
+        let options = Options { fields, rules, encoding, markup, ..Options::default() };
         let (mut examples, mut problems) = (Vec::new(), Problems::default());
         let read = readers::read(file, format, &options, &mut |found| {
             match found {

@@ -7,7 +7,7 @@ use super::error::ExecError;
 use super::node::NodeName;
 use super::options::Options;
 use super::order::{Existing, WorkOrder, key_of};
-use crate::engine::plan::{CacheKey, Fingerprint, NodeId, Plan};
+use crate::engine::plan::{CacheKey, Fingerprint, Foreseen, NodeId, Plan};
 use crate::engine::stage::{AnyStage, StageKind};
 use crate::engine::store::{Entry, Store};
 
@@ -128,6 +128,14 @@ impl<'a> Agenda<'a> {
             Origin::Orders(orders) => orders[index].clone(),
         };
         WorkOrder { name: self.tasks[index].name.clone(), existing, ..order }
+    }
+
+    /// What will run once it is known for which point.
+    pub(super) fn foreseen(&self) -> &'a [Foreseen] {
+        match &self.origin {
+            Origin::Plan(plan, _) => &plan.foreseen,
+            Origin::Orders(_) => &[],
+        }
     }
 
     /// What the key of a node is made of.

@@ -52,7 +52,7 @@ impl Job<'_> {
             fingerprint: order.fingerprint.clone(),
             artifact: order.kind.output.name,
             inputs: contents(inputs),
-            read: read_of(order.kind, inputs),
+            read: read_of(&*order.instance, inputs),
             made_with: self.made_with(device),
             volatile: order.kind.output.volatile,
             replace,

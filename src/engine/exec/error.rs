@@ -1,4 +1,4 @@
-//! Why nothing could be run at all.
+//! Why something could not be run, beside stages that fail.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::engine::plan::CacheKey;
 use crate::engine::stage::{HubCommit, StageError};
 use crate::engine::store::StoreError;
 
-/// Why a plan, or a list of orders, could not be run at all.
+/// Why a plan, or a list of orders, could not be run, or not as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
     /// Commits must be resolved before the plan is made, since they enter the keys.
@@ -18,6 +18,9 @@ pub enum ExecError {
     InputMissing { stage: String, key: CacheKey },
     #[error("these orders wait for each other: {}", stages.join(", "))]
     Circle { stages: Vec<String> },
+    /// A stage that runs for the best point alone.
+    #[error("stage `{stage}` would fail, once the best point is known: {error}")]
+    Foreseen { stage: String, error: StageError },
     #[error("a thread cannot be started: {0}")]
     NoThread(std::io::Error),
     #[error(transparent)]
@@ -37,6 +40,7 @@ impl Help for ExecError {
             Self::NoThread(_) => {
                 Some("free memory, or raise the limits (`ulimit -v`, `ulimit -u`)")
             }
+            Self::Foreseen { error, .. } => return error.help(),
             Self::Store(error) => return error.help(),
         };
         help.map(Cow::from)

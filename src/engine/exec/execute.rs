@@ -77,12 +77,12 @@ fn work_off(
     });
     std::thread::scope(|scope| {
         let (threads, scheduler) = (Threads { scope, setting }, Scheduler::new(agenda, setting));
-        Ok(match division {
+        match division {
             None => scheduler.run(&threads, begun),
             Some((division, cluster)) => {
                 let slurm = Slurm::new(threads, division, cluster);
                 scheduler.run(&slurm.map_err(ExecError::NoThread)?, begun)
             }
-        })
+        }
     })
 }

@@ -2,23 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::stage::{StageKind, Unread};
+use crate::engine::stage::{AnyStage, Unread};
 use crate::engine::store::Entry;
 
 /// The digests of what a stage reads of inputs of which it leaves something unread, by input. An input of which that cannot be told is read as a whole.
 ///
 /// * `inputs`: by name
 pub(super) fn read_of<'a, N: AsRef<str>>(
-    kind: &StageKind,
+    stage: &dyn AnyStage,
     inputs: impl IntoIterator<Item = (N, &'a Entry)>,
 ) -> BTreeMap<String, String> {
     let read = |(name, entry): (N, &Entry)| {
-        let port = kind.ports.iter().find(|port| port.takes(name.as_ref()))?;
-        if port.unread == Unread::NOTHING {
+        let unread = stage.unread(name.as_ref());
+        if unread.is_nothing() {
             return None;
         }
-        let Unread { files, members } = port.unread;
-        Some((name.as_ref().to_owned(), entry.content_without(files, members)?))
+        let Unread { files, parts } = unread;
+        Some((name.as_ref().to_owned(), entry.content_without(&files, &parts)?))
     };
     inputs.into_iter().filter_map(read).collect()
 }

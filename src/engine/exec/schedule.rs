@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::agenda::{Agenda, Source};
 use super::board::{Board, Phase};
-use super::error::stage_error;
+use super::error::{ExecError, stage_error};
 use super::event::Event;
 use super::executor::{Executor, Report, ReportTo, Started, Verdict};
 use super::node::{Because, NodeName};
@@ -20,7 +20,7 @@ use super::order::Existing;
 use super::outcome::{NodeResult, Outcome, RunOutcome, millis};
 use super::reads::read_of;
 use crate::base::problem::Help;
-use crate::engine::plan::CacheKey;
+use crate::engine::plan::{CacheKey, Foreseen, NodeId};
 use crate::engine::stage::StageError;
 use crate::engine::store::{Entry, State, StoreError};
 
@@ -35,6 +35,8 @@ pub(super) struct Scheduler<'a> {
     saved_states: HashSet<CacheKey>,
     /// After which failure nothing more is started.
     stopped: Option<NodeName>,
+    /// Why all that is done would be in vain.
+    refused: Option<ExecError>,
     reports: Receiver<(usize, Report)>,
     report_to: Sender<(usize, Report)>,
 }
@@ -48,6 +50,7 @@ impl<'a> Scheduler<'a> {
             setting,
             saved_states: setting.store.saved_states().into_iter().collect(),
             stopped: None,
+            refused: None,
             reports,
             report_to,
         }
@@ -56,7 +59,14 @@ impl<'a> Scheduler<'a> {
     /// Does all there is to do, as far as failures and interruptions allow.
     ///
     /// * `begun`: when the run did
-    pub(super) fn run(mut self, executor: &dyn Executor, begun: Instant) -> RunOutcome {
+    ///
+    /// # Errors
+    /// [`ExecError::Foreseen`].
+    pub(super) fn run(
+        mut self,
+        executor: &dyn Executor,
+        begun: Instant,
+    ) -> Result<RunOutcome, ExecError> {
         loop {
             while !self.is_stopping()
                 && let Some(index) = self.board.first_ready()
@@ -65,14 +75,17 @@ impl<'a> Scheduler<'a> {
             }
             self.start(executor);
             if self.board.running().len() == 0 && (self.board.is_idle() || self.is_stopping()) {
-                return self.finish(begun);
+                return match self.refused.take() {
+                    Some(error) => Err(error),
+                    None => Ok(self.finish(begun)),
+                };
             }
             self.wait();
         }
     }
 
     fn is_stopping(&self) -> bool {
-        self.stopped.is_some() || self.setting.cancel.is_cancelled()
+        self.stopped.is_some() || self.refused.is_some() || self.setting.cancel.is_cancelled()
     }
 
     /// Takes reports; without any, looks again at what others are building.
@@ -156,7 +169,7 @@ impl<'a> Scheduler<'a> {
         }
         // Whoever holds the lock builds the entry, or is about to find the older one.
         let Some(_lock) = store.try_lock(&task.key)? else { return Ok(None) };
-        let read = read_of(task.kind, inputs());
+        let read = read_of(&*task.instance, inputs());
         let reused = store.reuse(&self.agenda.fingerprint(index), &contents, &read)?;
         Ok(reused.map(|entry| {
             let from = entry.storage_key();
@@ -256,6 +269,7 @@ impl<'a> Scheduler<'a> {
         }
         self.board.wake_dependants(index);
         self.check_waiting(index);
+        self.check_foreseen(index);
     }
 
     /// Ends what waits for more than this node and can be seen to fail.
@@ -274,6 +288,24 @@ impl<'a> Scheduler<'a> {
             let arrived = task.inputs.iter().filter_map(folder).collect();
             if let Err(error) = task.instance.check_arrived(&arrived) {
                 self.fail(dependant, error, Duration::ZERO);
+            }
+        }
+    }
+
+    /// Ends the run where something that waits for the best point and takes this node in can be seen to fail.
+    fn check_foreseen(&mut self, index: usize) {
+        for Foreseen { stage, instance, inputs } in self.agenda.foreseen() {
+            if !inputs.iter().any(|(_, id)| id.index() == index) {
+                continue;
+            }
+            let folder = |(port, id): &(Arc<str>, NodeId)| {
+                let entry = self.board.slot(id.index()).entry.as_ref()?;
+                Some((port.to_string(), entry.folder().to_owned()))
+            };
+            let arrived = inputs.iter().filter_map(folder).collect();
+            if let Err(error) = instance.check_arrived(&arrived) {
+                let stage = stage.to_string();
+                self.refused.get_or_insert(ExecError::Foreseen { stage, error });
             }
         }
     }

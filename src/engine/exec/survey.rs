@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::plan::{Node, Plan, Warning, undefined_everywhere};
+use crate::engine::plan::{Foreseen, Node, Plan, Warning, undefined_everywhere};
 use crate::engine::stage::{Finding, Remark, StageError, SurveyInputs, UndefinedMetrics};
 use crate::engine::store::{State, Store};
 
@@ -42,7 +42,7 @@ pub fn survey(plan: &Plan, store: &Store) -> Surveyed {
             Ok(State::Present(entry)) => Some(entry.folder().to_owned()),
             _ => None,
         });
-        let said = said_of(node, &mut found);
+        let said = said_of(&node.stage, &mut found);
         match node.instance.survey(SurveyInputs(&inputs), entry.as_deref()) {
             Ok(survey) => {
                 for remark in survey.remarks {
@@ -62,20 +62,27 @@ pub fn survey(plan: &Plan, store: &Store) -> Surveyed {
             }
         }
     }
+    for Foreseen { stage, instance, inputs } in &plan.foreseen {
+        let inputs: Vec<(&str, Option<Finding>)> =
+            inputs.iter().map(|(port, id)| (&**port, findings[id.index()].clone())).collect();
+        if let Err(error) = instance.survey(SurveyInputs(&inputs), None) {
+            said_of(stage, &mut found).errors.push(error);
+        }
+    }
     let is_known = plan.warnings.iter().any(|it| matches!(it, Warning::UndefinedObjective { .. }));
     if !is_known && let Some((node, warning)) = objective(plan, undefined) {
-        said_of(node, &mut found).remarks.push(Remark::Warning(warning.to_string()));
+        said_of(&node.stage, &mut found).remarks.push(Remark::Warning(warning.to_string()));
     }
     found.retain(|found| !found.remarks.is_empty() || !found.errors.is_empty());
     Surveyed { found, findings }
 }
 
-/// What was found in the stage of a node.
-fn said_of<'a>(node: &Node, found: &'a mut Vec<Found>) -> &'a mut Found {
-    let place = match found.iter().position(|found| found.stage == node.stage) {
+/// What was found in a stage.
+fn said_of<'a>(stage: &Arc<str>, found: &'a mut Vec<Found>) -> &'a mut Found {
+    let place = match found.iter().position(|found| found.stage == *stage) {
         Some(place) => place,
         None => {
-            let stage = Arc::clone(&node.stage);
+            let stage = Arc::clone(stage);
             found.push(Found { stage, remarks: Vec::new(), errors: Vec::new() });
             found.len() - 1
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::draft::Draft;
+use super::draft::{Draft, Wire};
 use super::facts::{InputCheck, undefined};
 use super::folds::folded;
 use super::instances::{Instance, Instances, Reader};
@@ -17,7 +17,7 @@ use super::sweep::Axes;
 use super::trials::Trials;
 use super::warning::{Warning, undefined_everywhere};
 use super::wires::Graph;
-use super::{Digests, Identity, Node, NodeId, Plan, PlanError, SweepShape};
+use super::{Digests, Foreseen, Identity, Node, NodeId, Plan, PlanError, SweepShape};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::spec::{Experiment, StageDeclaration};
 use crate::engine::stage::{AnyStage, Facts, Resources, StageKind};
@@ -94,6 +94,7 @@ impl Plan {
             stages,
             positions,
             table: order.iter().map(of_trials).collect(),
+            foreseen: assembly.foreseen,
             nodes: assembly.nodes,
         }
         .keep_named(selected)
@@ -187,6 +188,7 @@ struct Assembly<'a> {
     trials: &'a Trials<'a>,
     contents: &'a Contents,
     nodes: Vec<Node>,
+    foreseen: Vec<Foreseen>,
     /// By number of the draft.
     placed: HashMap<usize, Placed>,
     /// Of the classes along some dimensions.
@@ -201,6 +203,7 @@ impl<'a> Assembly<'a> {
             trials,
             contents,
             nodes: Vec::new(),
+            foreseen: Vec::new(),
             placed: HashMap::new(),
             labels: HashMap::new(),
             inputs: InputCheck::default(),
@@ -234,6 +237,9 @@ impl<'a> Assembly<'a> {
             && (draft.declaration.at_best.is_some()
                 || draft.needs().any(|(need, _)| self.placed[&need].is_late));
         let of_best = if is_late { trials.of_best() } else { Vec::new() };
+        if is_late && of_best.is_empty() {
+            self.foresee(draft, instances);
+        }
         // Of each class a trial that has all that it needs.
         let mut firsts: Vec<Option<usize>> = classes.firsts.iter().copied().map(Some).collect();
         if is_late {
@@ -296,6 +302,19 @@ impl<'a> Assembly<'a> {
         let nodes: Vec<Option<NodeId>> = (0..trials.count()).map(of).collect();
         self.wait(draft, &nodes);
         self.placed.insert(number, Placed { reach: classes.dimensions, nodes, is_late });
+    }
+
+    /// Remembers a stage that has no node yet.
+    fn foresee(&mut self, draft: &Draft<'_>, instances: &Instances) {
+        const FIRST: usize = 0;
+        let input = |wire: &Wire| {
+            let node = *self.placed[&wire.stage].nodes.get(FIRST)?;
+            Some((Arc::clone(&wire.name), node?))
+        };
+        let inputs = draft.wires.iter().filter_map(input).collect();
+        let instance = Arc::clone(&instances.of(FIRST).stage);
+        let stage = Arc::clone(&draft.declaration.name);
+        self.foreseen.push(Foreseen { stage, instance, inputs });
     }
 
     /// Lets the nodes of a stage wait for those that it is to come after: in each of their trials, whichever node is that trial's.

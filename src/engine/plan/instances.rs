@@ -6,6 +6,7 @@
 //! 3. Digests of source files and commits complete what a stage's own parameters give to its key.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -108,6 +109,10 @@ impl<'a> Reader<'a> {
         let mut has_failed = false;
         let mut owns: HashMap<[u8; 32], Arc<Own>> = HashMap::new();
         let mut rows = Vec::with_capacity(parsed.len());
+        let folder = match self.resolver.experiment.file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
         for (trial, row) in classes.firsts.iter().copied().zip(parsed) {
             let parsed = match row {
                 Row::Read(parsed) => *parsed,
@@ -122,9 +127,10 @@ impl<'a> Reader<'a> {
                 }
             };
             let mut sound = true;
-            for problem in parsed.problems.iter().filter(|problem| !draft.explains(problem)) {
+            let problems = parsed.problems.into_iter().chain(parsed.stage.check_beside(folder));
+            for problem in problems.filter(|problem| !draft.explains(problem)) {
                 sound = false;
-                self.found.push(self.problem(reading, trial, problem));
+                self.found.push(self.problem(reading, trial, &problem));
             }
             let span = |parameter: &str| Some(reading.span(trial, parameter));
             let owner = Owner { name, kind: kind.name, stage: &*parsed.stage };

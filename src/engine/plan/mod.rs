@@ -48,7 +48,7 @@ pub use forecast::{
     Comparison, Continuation, Forecast, Lookup, NodeForecast, Presence, Reason, fewest_changes,
 };
 pub use key::{CacheKey, Fingerprint, KeyError};
-pub use node::{Identity, Node, NodeId, Plan, PlanError};
+pub use node::{Foreseen, Identity, Node, NodeId, Plan, PlanError};
 pub use points::{Point, Points};
 pub use portable::portable_parameters;
 pub use sweep::{Home, SweepShape};

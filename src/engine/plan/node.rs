@@ -27,6 +27,22 @@ impl NodeId {
     }
 }
 
+/// A stage that runs for the best point alone, as long as nobody knows which one that is.
+#[derive(Clone)]
+pub struct Foreseen {
+    pub stage: Arc<str>,
+    /// As the first point has it.
+    pub instance: Arc<dyn AnyStage>,
+    /// Those of the first point's nodes that it takes in, by port.
+    pub inputs: Vec<(Arc<str>, NodeId)>,
+}
+
+impl std::fmt::Debug for Foreseen {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Foreseen").field("stage", &self.stage).finish_non_exhaustive()
+    }
+}
+
 /// What is to be computed, and how each result is called.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -38,6 +54,8 @@ pub struct Plan {
     /// In topological order: a node comes after its inputs and after what it was told to wait for. Two nodes may have equal keys where two
     /// stages of different names ask for the same thing.
     pub nodes: Vec<Node>,
+    /// Stages that will have nodes once the best point is known.
+    pub foreseen: Vec<Foreseen>,
     /// One for each point and seed; without a sweep a single one with an empty label.
     pub trials: Vec<Trial>,
     pub sweep: Option<SweepShape>,

@@ -128,6 +128,8 @@ impl Plan {
                 *before = place(before).expect("what a node needs stays with it");
             }
         }
+        // None of them is a single trial's.
+        self.foreseen.clear();
         self.partial = true;
         self.of_single_trials = true;
     }

@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Artifact, Circumstances, CodeVersion, Context, Cost, Extension, Facts, HubCommit, InputFacts,
     InputFolders, Inputs, Outputs, ParameterProblem, Resources, Signal, SourceFile, StageError,
-    Survey, SurveyInputs, UndefinedMetrics,
+    Survey, SurveyInputs, UndefinedMetrics, Unread,
 };
 
 /// A stage kind: its fields are its parameters, in the experiment file's spelling.
@@ -39,6 +39,13 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
 
     /// What no single parameter shows wrong by itself, such as two that exclude each other.
     fn check(&self) -> Vec<ParameterProblem> {
+        Vec::new()
+    }
+
+    /// What is wrong with the parameters in view of what lies beside the experiment.
+    ///
+    /// * `folder`: that of the experiment's file
+    fn check_beside(&self, _folder: &Path) -> Vec<ParameterProblem> {
         Vec::new()
     }
 
@@ -80,6 +87,13 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     /// What [`run`](Self::run) would fail with.
     fn check_arrived(&self, _inputs: &InputFolders) -> Result<(), StageError> {
         Ok(())
+    }
+
+    /// What it does not read of an input, whatever lies there.
+    ///
+    /// * `input`: its name
+    fn unread(&self, _input: &str) -> Unread {
+        Unread::default()
     }
 
     /// The metrics of the output that are known to be undefined, in view of what is known of the inputs.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     AnyStage, Artifact, ArtifactType, Circumstances, Context, Cost, Extension, Facts, HubCommit,
     InputFacts, InputFolders, Inputs as _, ParameterProblem, Resources, Signal, SourceFile, Stage,
-    StageError, StageKind, Survey, SurveyInputs, UndefinedMetrics,
+    StageError, StageKind, Survey, SurveyInputs, UndefinedMetrics, Unread,
 };
 
 impl<S: Stage> AnyStage for S {
@@ -19,6 +19,10 @@ impl<S: Stage> AnyStage for S {
 
     fn check(&self) -> Vec<ParameterProblem> {
         Stage::check(self)
+    }
+
+    fn check_beside(&self, folder: &Path) -> Vec<ParameterProblem> {
+        Stage::check_beside(self, folder)
     }
 
     fn sources(&self) -> Vec<SourceFile> {
@@ -43,6 +47,10 @@ impl<S: Stage> AnyStage for S {
 
     fn check_arrived(&self, inputs: &InputFolders) -> Result<(), StageError> {
         Stage::check_arrived(self, inputs)
+    }
+
+    fn unread(&self, input: &str) -> Unread {
+        Stage::unread(self, input)
     }
 
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {

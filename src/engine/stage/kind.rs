@@ -13,6 +13,7 @@ use super::scores::covered;
 use super::{
     Artifact, CardPart, Circumstances, Context, Cost, Exhibit, Facts, InputFacts, InputFolders,
     Plot, Port, Resources, Shown, Signal, StageError, Survey, SurveyInputs, UndefinedMetrics,
+    Unread,
 };
 
 /// What the engine knows of an artifact type; see [`Artifact`] for the fields.
@@ -145,6 +146,7 @@ pub trait AnyStage: Any + Send + Sync {
     /// The parameters after defaults, paths among them. The plan leaves those out of the key, since only the content of the files counts.
     fn parameters(&self) -> Value;
     fn check(&self) -> Vec<ParameterProblem>;
+    fn check_beside(&self, folder: &Path) -> Vec<ParameterProblem>;
     fn sources(&self) -> Vec<SourceFile>;
     fn check_content(&self, content: &dyn Any) -> Vec<ParameterProblem>;
     fn facts(&self, inputs: InputFacts<'_>) -> Facts;
@@ -155,6 +157,7 @@ pub trait AnyStage: Any + Send + Sync {
     /// What is wrong with those inputs that are there.
     fn check_arrived(&self, inputs: &InputFolders) -> Result<(), StageError>;
 
+    fn unread(&self, input: &str) -> Unread;
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics>;
     fn hub_commit(&self) -> Option<HubCommit>;
     fn resources(&self) -> Resources;

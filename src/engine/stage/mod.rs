@@ -46,7 +46,7 @@ pub use kind::{
     AnyStage, ArtifactType, CodeVersion, Content, Extension, HubCommit, Inspection, Obstacle,
     Outputs, ParameterProblem, SourceFile, SourceProblem, StageKind, first_sentence,
 };
-pub use ports::{InputFolders, Inputs, Port, Unread, Wired};
+pub use ports::{InputFolders, Inputs, Port, Reduction, Unread, Wired};
 pub use resources::{Resources, Threads};
 pub use scores::{BESIDE, Intervals, Score, Scores, covered};
 pub use survey::{Finding, Remark, Survey, SurveyInputs};

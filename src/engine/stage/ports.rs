@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use super::{Artifact, StageError};
 
 /// One input of a kind.
@@ -14,7 +16,6 @@ pub struct Port {
     pub required: bool,
     /// Whether it takes a list of stages. Its inputs are then called `name.0`, `name.1` and so on.
     pub several: bool,
-    pub unread: Unread,
     pub about: &'static str,
 }
 
@@ -27,16 +28,22 @@ impl Port {
     }
 }
 
-/// What a kind never reads of an artifact that it takes: where nothing else of an input has changed, its older result serves (early cutoff).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a stage never reads of an artifact that it takes: where nothing else of an input has changed, its older result serves (early cutoff).
+#[derive(Default)]
 pub struct Unread {
-    pub files: &'static [&'static str],
-    /// Members of a JSON file of which all others are read: the file, and their names.
-    pub members: Option<(&'static str, &'static [&'static str])>,
+    pub files: Vec<String>,
+    /// JSON files that are read in part: of each its name, and what takes out of it all that is not read.
+    pub parts: Vec<(&'static str, Reduction)>,
 }
 
+/// Takes something out of a JSON value.
+pub type Reduction = Box<dyn Fn(&mut Value)>;
+
 impl Unread {
-    pub const NOTHING: Self = Self { files: &[], members: None };
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.files.is_empty() && self.parts.is_empty()
+    }
 }
 
 /// The folders that a stage's ports are wired to, by the name of the input.
@@ -58,7 +65,6 @@ pub trait Wired: Sized {
     const ARTIFACT: &'static str;
     const REQUIRED: bool = true;
     const SEVERAL: bool = false;
-    const UNREAD: Unread = Unread::NOTHING;
 
     /// * `port`: its name
     ///
@@ -118,7 +124,6 @@ macro_rules! inputs {
                 artifact: <$wired as $crate::engine::stage::Wired>::ARTIFACT,
                 required: <$wired as $crate::engine::stage::Wired>::REQUIRED,
                 several: <$wired as $crate::engine::stage::Wired>::SEVERAL,
-                unread: <$wired as $crate::engine::stage::Wired>::UNREAD,
                 about: concat!($($about),*),
             }),*];
 

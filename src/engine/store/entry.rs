@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::manifest::content_digest;
 use super::{FileRecord, Manifest};
@@ -75,24 +75,23 @@ impl Entry {
         &self.manifest.content
     }
 
-    /// The same without some files, and without some members of a JSON file; `None` where that is none, or cannot be read.
+    /// The same without some files, and without parts of JSON files; `None` where one is none, or cannot be read.
     ///
-    /// * `members`: the file, and their names
+    /// * `parts`: the file, and what takes out of it all that does not count
     #[must_use]
     pub fn content_without(
         &self,
-        files: &[&str],
-        members: Option<(&str, &[&str])>,
+        files: &[String],
+        parts: &[(&str, impl Fn(&mut Value))],
     ) -> Option<String> {
-        let is_read = |file: &&FileRecord| !files.contains(&file.path.as_str());
+        let is_read = |file: &&FileRecord| !files.contains(&file.path);
         let mut read: Vec<FileRecord> =
             self.manifest.files.iter().filter(is_read).cloned().collect();
-        if let Some((name, members)) = members {
-            let mut json: Map<String, Value> =
-                serde_json::from_slice(&self.read(name).ok()?).ok()?;
-            json.retain(|member, _| !members.contains(&member.as_str()));
+        for (name, reduce) in parts {
+            let mut json: Value = serde_json::from_slice(&self.read(name).ok()?).ok()?;
+            reduce(&mut json);
             let rest = serde_json::to_vec(&json).ok()?;
-            let record = read.iter_mut().find(|file| file.path == name)?;
+            let record = read.iter_mut().find(|file| file.path == *name)?;
             record.size = rest.len() as u64;
             record.blake3 = blake3::hash(&rest).to_hex().to_string();
         }

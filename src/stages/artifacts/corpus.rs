@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::about::keep_about;
 use super::{files, known};
-use crate::engine::stage::{Artifact, Caveat, Facts, StageError};
+use crate::engine::stage::{Artifact, Caveat, Facts, Reduction, StageError, Unread};
 use crate::text::readers::Classes;
 use crate::text::{Corpus, CorpusTasks, Example, FileNames, Split, stored};
 
@@ -102,6 +103,15 @@ impl CorpusFiles {
         self.folder.join(file_name(split))
     }
 
+    /// What whoever reads some splits alone does not read: the others, and all but [`caveats_about`](super::caveats_about) these.
+    #[must_use]
+    pub fn unread_but(splits: Vec<Split>) -> Unread {
+        let others = Split::ALL.into_iter().filter(|split| !splits.contains(split));
+        let files = others.map(file_name).collect();
+        let reduce: Reduction = Box::new(move |caveats| keep_about(&splits, caveats));
+        Unread { files, parts: vec![(Self::CAVEATS, reduce)] }
+    }
+
     /// Hands out every text, so that few are in memory at a time.
     ///
     /// # Errors
@@ -119,12 +129,21 @@ impl CorpusFiles {
     /// As [`read`](Self::read), and those of `each`.
     pub fn for_some(
         &self,
+        each: impl FnMut(Split, Vec<Example>) -> Result<(), StageError>,
+    ) -> Result<(), StageError> {
+        self.for_some_of(&Split::ALL, each)
+    }
+
+    fn for_some_of(
+        &self,
+        splits: &[Split],
         mut each: impl FnMut(Split, Vec<Example>) -> Result<(), StageError>,
     ) -> Result<(), StageError> {
         // Not there in a corpus of an older format, which is read to say how it differs.
         let lines: [Vec<usize>; 3] =
             files::read_json(&self.folder.join(Self::LINES)).unwrap_or_default();
-        for ((split, lines), sources) in Split::ALL.into_iter().zip(lines).zip(self.sources().of) {
+        let all = Split::ALL.into_iter().zip(lines).zip(self.sources().of);
+        for ((split, lines), sources) in all.filter(|((split, _), _)| splits.contains(split)) {
             let path = self.texts(split);
             let failed = |error| StageError::io("read", &path, &error);
             let (mut lines, mut sources) = (lines.into_iter(), sources.into_iter());
@@ -143,9 +162,20 @@ impl CorpusFiles {
     /// # Errors
     /// When a file cannot be read or is not what was written.
     pub fn read(&self) -> Result<Corpus, StageError> {
+        self.read_splits(&Split::ALL)
+    }
+
+    /// Some of its splits: the others are empty.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_splits(&self, splits: &[Split]) -> Result<Corpus, StageError> {
         let (tasks, order) = (self.tasks.clone(), self.order.clone());
         let mut corpus = Corpus { tasks, order, ..Corpus::default() };
-        self.for_each(|split, example| corpus.get_mut(split).push(example))?;
+        self.for_some_of(splits, |split, examples| {
+            corpus.get_mut(split).extend(examples);
+            Ok(())
+        })?;
         Ok(corpus)
     }
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::about::keep_about;
 use super::known::{self, Texts};
 use super::{corpus, files};
 use crate::engine::stage::{
-    self, Artifact, CardPart, Caveat, Cell, Facts, InputFolders, Shown, StageError, Table, Unread,
+    Artifact, CardPart, Caveat, Cell, Facts, Reduction, Shown, StageError, Table, Unread,
 };
 use crate::text::{
     CorpusTasks, EncodedSplit, Example, LabelSet, Split, SplitWriter, Statistics, Windowing,
@@ -29,21 +30,6 @@ pub struct Encoded {
     pub caveats: Vec<Caveat>,
     /// As the corpus has it.
     pub grouped_by: BTreeMap<Split, String>,
-}
-
-/// The same for who trains: the test split is not read, nor what was counted of any.
-pub struct TrainingTexts(pub Encoded);
-
-impl stage::Wired for TrainingTexts {
-    const ARTIFACT: &'static str = Encoded::TYPE;
-    const UNREAD: Unread = Unread {
-        files: &["test.safetensors", "test.jsonl"],
-        members: Some((Encoded::ENCODING, &["statistics"])),
-    };
-
-    fn open(folders: &InputFolders, port: &str) -> Result<Self, StageError> {
-        <Encoded as stage::Wired>::open(folders, port).map(Self)
-    }
 }
 
 /// `encoding.json`.
@@ -152,6 +138,21 @@ impl EncodedWriter {
 impl Encoded {
     const ENCODING: &'static str = "encoding.json";
     const TOKENIZER: &'static str = "tokenizer.json";
+
+    /// What whoever reads some splits alone does not read: the others, what was counted of any, and all but [`caveats_about`](super::caveats_about)
+    /// these.
+    #[must_use]
+    pub fn unread_but(splits: Vec<Split>) -> Unread {
+        let others = Split::ALL.into_iter().filter(|split| !splits.contains(split));
+        let files = others.flat_map(|split| [tokens_file(split), texts_file(split)]).collect();
+        let reduce: Reduction = Box::new(move |encoding| {
+            let Some(encoding) = encoding.as_object_mut() else { return };
+            encoding.remove("statistics");
+            let caveats = encoding.get_mut("caveats");
+            caveats.into_iter().for_each(|caveats| keep_about(&splits, caveats));
+        });
+        Unread { files, parts: vec![(Self::ENCODING, reduce)] }
+    }
 
     #[must_use]
     pub fn tokenizer(&self) -> PathBuf {

@@ -5,6 +5,7 @@
 //!
 //! Nothing written here holds a clock, a host or a path, except files that the type declares volatile.
 
+mod about;
 mod any_files;
 mod backbone;
 mod checkpoint;
@@ -21,11 +22,12 @@ mod origin;
 mod per_text;
 mod seal;
 
+pub use about::caveats_about;
 pub use any_files::Files;
 pub use backbone::Backbone;
 pub use checkpoint::{Checkpoint, Chosen};
 pub use corpus::{CorpusFiles, CorpusWriter};
-pub use encoded::{Encoded, EncodedWriter, TrainingTexts};
+pub use encoded::{Encoded, EncodedWriter};
 pub use evaluation::{
     Evaluation, GroupRow, LabelConfusion, Metrics, PredictedClass, Prediction, Predictions,
     ReliabilityRow,

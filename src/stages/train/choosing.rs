@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::IGNORE;
 use crate::engine::stage::{Caveat, Context, InputFacts, ParameterProblem, StageError};
 use crate::stages::artifacts::{Chosen, Encoded, Origin, known};
+use crate::stages::corpus_caveats::ORDERED_AS_TEXT;
 use crate::stages::operating::days_of;
 use crate::stages::{facts, watched};
 use crate::tasks::metrics::{Aim, Metric, precision_recall_curve, temperature, threshold};
@@ -32,7 +33,9 @@ pub(super) fn unchoosable(recipe: &Recipe, inputs: InputFacts<'_>) -> Vec<Parame
     problems
 }
 
-/// The same of the texts themselves, before the first step.
+/// The same of the texts of the validation split themselves, before the first step.
+///
+/// * `is_mixed`: whether the order of all splits is none of times, whatever this one has
 ///
 /// # Errors
 /// With what nothing can be chosen by.
@@ -41,12 +44,16 @@ pub(super) fn refuse_unchoosable(
     contents: &Contents,
     texts: &[Example],
     order: Option<&str>,
+    is_mixed: bool,
 ) -> Result<(), StageError> {
     let empty = recipe.choosing().into_iter().filter(|_| texts.is_empty());
     let mut problems: Vec<ParameterProblem> = empty.map(watched::without_validation).collect();
     if problems.is_empty() {
         problems.extend(without_positives(recipe, contents));
         problems.extend(without_days(recipe, texts, order));
+        if problems.is_empty() && is_mixed {
+            problems.extend(budgets(recipe).map(|(head, _)| mixed(head)));
+        }
         if recipe.calibrate && recipe.trained(&contents.tasks).heads.is_empty() {
             let message = "`calibrate` is for heads over whole texts, and the model has none";
             problems.push(ParameterProblem::new(["calibrate"], message).help("leave it out"));
@@ -65,7 +72,8 @@ pub(super) fn examples(recipe: &Recipe, data: &Encoded) -> Result<Vec<Example>, 
     }
     let examples = data.examples(Split::Validation)?;
     let contents = Contents::of(&examples, &data.tasks);
-    refuse_unchoosable(recipe, &contents, &examples, data.order.as_deref())?;
+    let is_mixed = data.caveats.iter().any(|caveat| caveat.code == ORDERED_AS_TEXT);
+    refuse_unchoosable(recipe, &contents, &examples, data.order.as_deref(), is_mixed)?;
     Ok(examples)
 }
 
@@ -80,6 +88,14 @@ fn unordered(head: &str) -> ParameterProblem {
         "`alerts_per_day` in `thresholds` for `{head}` needs a corpus that is split by `order`, and this one is not"
     );
     let help = "`order = \"timestamp\"` of `read_corpus` names a field of times, by which the future validates; a corpus that an earlier version has read is read anew by `run --rerun STAGE`";
+    ParameterProblem::new(["thresholds"], message).help(help)
+}
+
+fn mixed(head: &str) -> ParameterProblem {
+    let message = format!(
+        "`alerts_per_day` in `thresholds` for `{head}` needs an order of times, and other splits have values that are none, so that the corpus is ordered as text"
+    );
+    let help = "mend these values, or leave their lines out: then the past trains and the future validates";
     ParameterProblem::new(["thresholds"], message).help(help)
 }
 
@@ -177,7 +193,7 @@ pub(super) fn choose(
                     chosen.temperatures.push(task.name.clone());
                     told.push(format!("temperature {fitted:.4}"));
                 }
-                None => context.caveat(caveats, not_calibrated(&task.name, labelled.truth.len())),
+                None => context.caveat(caveats, not_calibrated(&task.name, &labelled)),
             }
         }
         let asked = recipe.thresholds.get(&task.name).filter(|threshold| !threshold.is_given());
@@ -218,9 +234,17 @@ impl Labelled {
         Self { truth, logits: logits.concat(), classes }
     }
 
-    fn scores(&self, reading: Reading) -> Vec<f64> {
+    fn read(&self, reading: Reading) -> impl Iterator<Item = (u32, f64)> {
         let rows = self.logits.chunks_exact(self.classes);
-        rows.map(|row| crate::tasks::classification::read(row, reading).1).collect()
+        rows.map(move |row| crate::tasks::classification::read(row, reading))
+    }
+
+    fn scores(&self, reading: Reading) -> Vec<f64> {
+        self.read(reading).map(|(_, score)| score).collect()
+    }
+
+    fn are_all_right(&self) -> bool {
+        self.read(Reading::default()).zip(&self.truth).all(|((class, _), truth)| class == *truth)
     }
 }
 
@@ -234,14 +258,18 @@ fn aim(asked: Threshold, days: Option<f64>) -> Aim {
     }
 }
 
-fn not_calibrated(head: &str, texts: usize) -> Caveat {
+fn not_calibrated(head: &str, labelled: &Labelled) -> Caveat {
+    let texts = labelled.truth.len();
     let why = match texts {
         0 => "no text of the validation split is labelled for it",
+        _ if labelled.are_all_right() => {
+            "all its answers on the validation split are right, and say nothing of how often one so sure is wrong"
+        }
         _ => {
-            "no temperature is best where every answer on the validation split is right, or hardly any is"
+            "on the validation split its answers are no better than guesses, or its logits hardly differ"
         }
     };
-    let message = format!("`{head}` is not calibrated: {why}");
+    let message = format!("`{head}` keeps the probabilities that it came with: {why}");
     Caveat::new("not_calibrated", texts, message)
 }
 
