@@ -81,7 +81,7 @@ fn every_reader_takes_its_corpus_and_changes_of_it_without_panic_hang_or_much_me
 #[test]
 #[ignore = "run by another test, as a process of its own"]
 fn corpus_and_changes() {
-    let count = variable("PIPELINE_HOSTILE_INPUTS").unwrap_or(5000);
+    let count = variable("PIPELINE_HOSTILE_INPUTS").unwrap_or(1500);
     let seed = variable("PIPELINE_HOSTILE_SEED").unwrap_or(1);
     for (name, target) in TARGETS {
         let corpus = corpus(name);

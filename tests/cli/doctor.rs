@@ -5,13 +5,18 @@ use crate::world::World;
 #[test]
 fn doctor_says_where_the_program_runs_and_no_secret() {
     let world = World::empty();
-    let shot =
-        world.shot("doctor", world.command(["doctor", "--offline"]).env("HF_TOKEN", "hf_sesame"));
+    let shot = world.shot(
+        "doctor",
+        world.command(["doctor", "--offline"]).env("HF_TOKEN", "hf_sesame").env("PATH", ""),
+    );
     assert_eq!(shot.code, Some(0), "{shot}");
-    for name in ["program", "system", "processor", "cores", "memory", "gpu", "outputs", "hub"] {
+    let names =
+        ["program", "system", "processor", "cores", "memory", "gpu", "outputs", "cluster", "hub"];
+    for name in names {
         let said = shot.stdout.lines().any(|line| line.starts_with(&format!("{name:<11}")));
         assert!(said, "{name}: {shot}");
     }
+    assert!(shot.stdout.contains("none: there is no `squeue` on this machine"), "{shot}");
     assert!(!shot.stdout.contains("sesame") && !shot.stderr.contains("sesame"), "{shot}");
 }
 

@@ -163,6 +163,8 @@ fn runs_through_slurm_are_what_they_are_without_it() {
 
 fn a_sweep_is_two_submissions_and_has_the_bytes_of_a_local_run(cluster: &Cluster) {
     let project = Project::new(cluster);
+    let described = project.done(&["doctor", "--offline"]);
+    assert!(described.contains("cluster    slurm") && described.contains("tasks"), "{described}");
     project.done(&["run", "sweep.toml", "--profile", "slurm"]);
     assert_eq!(project.submissions().len(), 2, "what trials share, and the trials");
     assert_same(&project.results("sweep"), &local("sweep.toml"));

@@ -12,6 +12,7 @@ use super::{Failure, terminal};
 use crate::app::tools::{bf16_instructions, gpu};
 use crate::base::disk::regular;
 use crate::base::machine;
+use crate::engine::exec::slurm::{self, ClusterError};
 use crate::hub;
 use crate::view::format;
 
@@ -29,6 +30,7 @@ pub fn run(arguments: &Doctor) -> Result<(), Failure> {
         ("memory", memory()),
         ("gpu", gpu().unwrap_or_else(|why| format!("none is used: {why}{}", driver()))),
         ("outputs", file_system(&root.outputs())),
+        ("cluster", cluster()),
         ("hub", if arguments.offline { "not asked".to_owned() } else { of_hub() }),
     ];
     if arguments.json {
@@ -174,6 +176,17 @@ fn kind_of<'m>(mounts: &'m str, path: &Path) -> Option<&'m str> {
     };
     // Of two on one place, the later one hides the other.
     mounts.lines().filter_map(mount).max_by_key(|(depth, _)| *depth).map(|(_, kind)| kind)
+}
+
+/// Whether a profile with `executor = "slurm"` has somewhere to go.
+fn cluster() -> String {
+    match slurm::describe() {
+        Ok((version, tasks)) => format!("{version}, arrays of up to {tasks} tasks"),
+        Err(ClusterError::NoCommand { command }) => {
+            format!("none: there is no `{command}` on this machine")
+        }
+        Err(error) => format!("of no use: {error}"),
+    }
 }
 
 fn of_hub() -> String {

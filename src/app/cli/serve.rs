@@ -12,7 +12,9 @@ mod connections;
 mod metrics;
 #[cfg(feature = "serve")]
 mod pages;
-#[cfg(feature = "serve")]
+// Its tests need no server, and run in every build.
+#[cfg(any(feature = "serve", test))]
+#[cfg_attr(not(feature = "serve"), allow(dead_code))]
 mod requests;
 #[cfg(feature = "serve")]
 mod routes;

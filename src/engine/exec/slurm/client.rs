@@ -122,6 +122,16 @@ pub fn check() -> Result<(), ClusterError> {
     Ok(())
 }
 
+/// The version of the Slurm that this machine submits jobs to, as `squeue` says it, and how many tasks an array may have.
+///
+/// # Errors
+/// When it has none of Slurm's commands, or nobody answers them.
+pub fn describe() -> Result<(String, usize), ClusterError> {
+    check()?;
+    let version = call("squeue", &["--version".to_owned()], None)?;
+    Ok((version.trim().to_owned(), largest_array()?))
+}
+
 /// Ends jobs.
 pub(super) fn cancel(jobs: &[u64]) -> Result<(), ClusterError> {
     let numbers: Vec<String> = jobs.iter().map(u64::to_string).collect();

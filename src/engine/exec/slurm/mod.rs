@@ -17,6 +17,6 @@ mod submission;
 mod watcher;
 
 pub(super) use batch::{Division, divide};
-pub use client::{ClusterError, check, is_cancelled, requeue};
+pub use client::{ClusterError, check, describe, is_cancelled, requeue};
 pub use submission::{CANCELLED, Cancelled, cancel};
 pub(super) use watcher::Slurm;
