@@ -79,7 +79,7 @@ impl MlflowStore<'_> {
     pub fn export(&self, run: &RunFile) -> Result<Exported, ExportError> {
         let results = Results::read(run.clone(), self.store, self.kinds)?;
         let experiment = self.experiment(&run.experiment)?;
-        let is_swept = |of: &&TrialResults| !of.trial.label.is_empty();
+        let is_swept = |of: &&TrialResults| !of.label.is_empty();
         let trials: Vec<&TrialResults> = results.trials.iter().filter(is_swept).collect();
         let top = self.target(&experiment, run, "");
         let was_there = top.folder.join("meta.yaml").exists();
@@ -87,18 +87,18 @@ impl MlflowStore<'_> {
             return Ok(Exported { trials: trials.len(), was_there });
         }
         for of in &trials {
-            let target = self.target(&experiment, run, &of.trial.label);
+            let target = self.target(&experiment, run, &of.label);
             target.tag("mlflow.parentRunId", &top.id)?;
-            self.stages(&target, run, &of.trial.label)?;
+            self.stages(&target, &results, &of.label)?;
             Self::results(&target, &results, of)?;
             let status = match of.status {
                 TrialStatus::Done => FINISHED,
                 TrialStatus::Failed => FAILED,
                 TrialStatus::Interrupted | TrialStatus::NotRun => KILLED,
             };
-            target.finish(&experiment, run, &of.trial.label, status)?;
+            target.finish(&experiment, run, &of.label, status)?;
         }
-        self.stages(&top, run, "")?;
+        self.stages(&top, &results, "")?;
         if let Some(of) = results.trials.first().filter(|_| trials.is_empty()) {
             Self::results(&top, &results, of)?;
         }
@@ -149,14 +149,9 @@ impl MlflowStore<'_> {
     }
 
     /// What the stages were given and told that bear a label; what all trials of a sweep share bears none.
-    fn stages(&self, target: &Target, run: &RunFile, label: &str) -> Result<(), ExportError> {
-        for node in run.nodes.iter().filter(|node| node.label == label) {
-            let entry = node.key.map(|key| self.store.get(&key)).transpose()?.flatten();
-            if let Some(entry) = entry.filter(|_| node.outcome.is_complete()) {
-                self.stage(target, node, &entry)?;
-            }
-        }
-        Ok(())
+    fn stages(&self, target: &Target, results: &Results, label: &str) -> io::Result<()> {
+        let mut labelled = results.nodes().filter(|(node, _)| node.label == label);
+        labelled.try_for_each(|(node, entry)| self.stage(target, node, entry))
     }
 
     /// What a trial came to.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::engine::plan::{Level, Objective, Point, SweepShape};
-use crate::engine::runs::{Results, TrialStatus};
-use crate::engine::search::{self, Standing, distance};
+use crate::engine::plan::{Level, Objective, SweepShape};
+use crate::engine::runs::{Results, TrialStatus, TriedPoint};
+use crate::engine::search::{self, Standing};
 use crate::engine::stage::{Score, Scores};
 use crate::view::format;
 
@@ -25,7 +25,7 @@ pub struct Row<'a> {
 
 /// The trials of one point on one level.
 pub struct PointRows<'a> {
-    pub point: &'a Point,
+    pub point: &'a TriedPoint,
     pub level: Level,
     pub rows: Vec<Row<'a>>,
 }
@@ -39,14 +39,13 @@ pub fn points(results: &Results) -> io::Result<Vec<PointRows<'_>>> {
     for (index, of) in results.trials.iter().enumerate() {
         let is_done = of.status == TrialStatus::Done;
         let scores = if is_done { results.scores(of)? } else { Scores::new() };
-        let (label, point) = (&*of.trial.label, &*of.trial.point);
-        let row =
-            Row { index, label, status: of.status, seeds: &of.seeds, fold: of.trial.fold, scores };
+        let (label, point) = (&*of.label, &*of.point);
+        let row = Row { index, label, status: of.status, seeds: &of.seeds, fold: of.fold, scores };
         match points.last_mut() {
-            Some(last) if last.point.label == point.label && last.level == of.trial.level => {
+            Some(last) if last.point.label == point.label && last.level == of.level => {
                 last.rows.push(row);
             }
-            _ => points.push(PointRows { point, level: of.trial.level, rows: vec![row] }),
+            _ => points.push(PointRows { point, level: of.level, rows: vec![row] }),
         }
     }
     Ok(points)
@@ -91,14 +90,14 @@ impl PointRows<'_> {
     }
 
     /// What is known of how good it is.
-    fn standing(&self, shape: &SweepShape, objective: &Objective) -> Standing {
+    fn standing(&self, objective: &Objective) -> Standing {
         let sign = if objective.maximize { 1.0 } else { -1.0 };
         let scores = self.scores(&objective.metric);
         let values: Vec<f64> = scores.iter().map(|score| sign * score.value()).collect();
         Standing {
             score: (!values.is_empty()).then(|| search::Score::of(&values)),
             lacks_some: values.len() < self.rows.len(),
-            distance: distance(&shape.home, self.point),
+            distance: self.point.distance,
             is_finalist: self.level.is_fresh,
         }
     }
@@ -110,8 +109,7 @@ pub fn ranked(
     objective: &Objective,
     points: &[&PointRows<'_>],
 ) -> (Vec<usize>, bool) {
-    let standings: Vec<Standing> =
-        points.iter().map(|point| point.standing(shape, objective)).collect();
+    let standings: Vec<Standing> = points.iter().map(|point| point.standing(objective)).collect();
     let places = search::ranked(shape.choose, &standings);
     let has_best = places.first().is_some_and(|first| standings[*first].score.is_some());
     (places, has_best)

@@ -8,8 +8,8 @@ use super::format;
 use super::rows::{PointRows, Row, judged, ranked};
 use super::table;
 use crate::engine::exec::{Because, Event, NodeName, PointEnded};
-use crate::engine::plan::{Level, NodeId, Objective, Plan, Point, SweepShape};
-use crate::engine::runs::{TrialStatus, scores_of};
+use crate::engine::plan::{Level, NodeId, Objective, Plan, SweepShape};
+use crate::engine::runs::{TrialStatus, TriedPoint, scores_of};
 use crate::engine::stage::{Score, Scores};
 use crate::engine::store::Store;
 
@@ -30,7 +30,7 @@ pub struct Standings {
 }
 
 struct PlannedPoint {
-    point: Arc<Point>,
+    point: TriedPoint,
     level: Level,
     /// Of the node that scores it, for each trial.
     labels: Vec<Arc<str>>,
@@ -39,7 +39,7 @@ struct PlannedPoint {
 
 impl PlannedPoint {
     fn is(&self, label: &str, level: Level) -> bool {
-        *self.point.label == *label && self.level == level
+        self.point.label == label && self.level == level
     }
 }
 
@@ -83,7 +83,7 @@ impl Standings {
                 _ => {
                     let known = self.points.iter().find(|known| known.is(&point.label, level));
                     let is_told = known.is_some_and(|known| known.is_told);
-                    let (point, labels) = (Arc::clone(point), vec![label]);
+                    let (point, labels) = (TriedPoint::of(point, &plan.home), vec![label]);
                     points.push(PlannedPoint { point, level, labels, is_told });
                 }
             }
@@ -250,7 +250,7 @@ fn node_of(name: &NodeName) -> NodeId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::plan::{Choose, Home};
+    use crate::engine::plan::Choose;
 
     /// Three points of two trials each.
     fn standings(begun: Instant) -> Standings {
@@ -264,15 +264,14 @@ mod tests {
             points: 3,
             objective: Some(objective.clone()),
             choose: Choose::Mean,
-            home: Home::default(),
         };
         let point = |text: &str| PlannedPoint {
-            point: Arc::new(Point {
-                label: format!("x={text}").into(),
+            point: TriedPoint {
+                label: format!("x={text}"),
                 values: Vec::new(),
                 texts: vec![text.into()],
-                chosen: Vec::new(),
-            }),
+                distance: 0.0,
+            },
             level: Level::default(),
             labels: (0..2).map(|seed| format!("x={text},seed={seed}").into()).collect(),
             is_told: false,

@@ -338,10 +338,8 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
-
-    use crate::engine::plan::{Choose, Home, Point};
-    use crate::engine::runs::TrialStatus;
+    use crate::engine::plan::Choose;
+    use crate::engine::runs::{TrialStatus, TriedPoint};
     use crate::view::rows::Row;
 
     fn shape() -> SweepShape {
@@ -355,7 +353,6 @@ mod tests {
             points: 0,
             objective: None,
             choose: Choose::Mean,
-            home: Home::default(),
         }
     }
 
@@ -363,12 +360,12 @@ mod tests {
         Objective { maximize: true, metric: "e.f1".to_owned() }
     }
 
-    fn point(text: &str) -> Point {
-        Point {
-            label: format!("x={text}").into(),
+    fn point(text: &str) -> TriedPoint {
+        TriedPoint {
+            label: format!("x={text}"),
             values: Vec::new(),
-            texts: vec![Arc::from(text)],
-            chosen: Vec::new(),
+            texts: vec![text.to_owned()],
+            distance: 0.0,
         }
     }
 
@@ -376,7 +373,7 @@ mod tests {
         Row { index: 0, label: "", status, seeds: &[], fold: None, scores }
     }
 
-    fn scores<'a>(point: &'a Point, values: &[Option<f64>]) -> PointRows<'a> {
+    fn scores<'a>(point: &'a TriedPoint, values: &[Option<f64>]) -> PointRows<'a> {
         let scores = |value: &Option<f64>| [("e.f1".to_owned(), value.map(Score::Measured))].into();
         let done = |value| row(TrialStatus::Done, scores(value));
         let level = Level::default();
@@ -434,7 +431,7 @@ mod tests {
 
     #[test]
     fn many_points_are_cut_and_counted() {
-        let names: Vec<Point> = (0..1_500).map(|number| point(&number.to_string())).collect();
+        let names: Vec<TriedPoint> = (0..1_500).map(|number| point(&number.to_string())).collect();
         let points: Vec<_> = names.iter().map(|name| scores(name, &[Some(0.5)])).collect();
         let text = comparison(&[], &shape(), &points.iter().collect::<Vec<_>>(), &["e.f1"]);
         assert_eq!(text.lines().count(), ROWS + 3);

@@ -246,8 +246,11 @@ fn the_fresh_seeds_of_a_finalist_are_a_point_of_their_own() {
     let ids = world.names("outputs/runs");
     let id = ids.iter().find(|id| id.ends_with("rates")).expect("it was run");
     let record = format!("outputs/runs/{id}/run.json");
-    let fresh = "\"fresh\": [\"learning_rate=1e-3,seed=1\"],\n  \"nodes\": [";
-    world.write(&record, world.read(&record).replacen("\"nodes\": [", fresh, 1));
+    let mut run: serde_json::Value = serde_json::from_str(&world.read(&record)).expect("JSON");
+    let trials = run["outline"]["trials"].as_array_mut().expect("trials");
+    let trial = trials.iter_mut().find(|trial| trial["label"] == "learning_rate=1e-3,seed=1");
+    trial.expect("it was run")["is_fresh"] = true.into();
+    world.write(&record, run.to_string());
     let points = ["ls", "points", "rates", "--csv", "--columns", "point,n", "--sort", "point"];
     let point = |label: &str, n: &str| vec![format!("{id}:learning_rate={label}"), n.to_owned()];
     let expected = [point("1e-3", "1"), point("1e-3,fresh", "1"), point("2e-3", "2")];

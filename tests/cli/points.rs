@@ -34,6 +34,7 @@ fn world(text: &str) -> World {
 fn run(world: &World, more: &[&str]) -> Shot {
     let shot = world.pipeline([&["run", FILE][..], more].concat());
     assert_eq!(shot.code, Some(0), "{shot}");
+    world.assert_is_read_back(&shot);
     shot
 }
 

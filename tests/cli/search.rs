@@ -111,6 +111,7 @@ fn a_plan_says_how_far_a_search_is_and_a_finished_one_has_nothing_to_do() {
 fn what_is_at_best_runs_for_the_best_point_alone_and_its_scores_lie_with_it() {
     let world = world(SEARCH);
     let shot = run(&world, &[]);
+    world.assert_is_read_back(&shot);
     let scored = column(&world, "held_out.anomaly.accuracy");
     let (points, best) = (column(&world, "trial"), column(&world, "baseline.anomaly.accuracy"));
     let number = |text: &String| text.parse::<f64>().unwrap_or(-1.0);

@@ -86,6 +86,7 @@ fn the_end_of_a_sweep_shows_its_points_the_best_first_with_the_spelling_of_the_f
         column(&world, "trials.csv", "train.learning_rate"),
         ["1e-5", "1e-5", "1.0e-3", "1.0e-3"]
     );
+    world.assert_is_read_back(&shot);
     // Also where nothing was left to do.
     let again =
         world.pipeline(["run", "experiments/rates.toml", "--set", "stage.corpus.samples=81"]);

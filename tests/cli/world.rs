@@ -1,10 +1,14 @@
 //! A temporary folder with an experiment that trains in a moment, and the program run in it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
+use pipeline::engine::runs::{Results, RunFile, TrialResults, find_run};
+use pipeline::engine::store::Store;
+use pipeline::view;
 
 use crate::common::mini::EVENTS;
 pub use crate::common::mini::MINI;
@@ -109,6 +113,24 @@ impl World {
                 .expect("there")
         };
         self.names("outputs/runs").into_iter().max_by_key(newest).expect("a run")
+    }
+
+    /// Holds what a sweep showed at its end against what is made from its record.
+    pub fn assert_is_read_back(&self, shot: &Shot) {
+        let store = Store::open(&self.path("outputs")).expect("opens");
+        let record = find_run(&store, &self.latest_run()).expect("a record");
+        let results = Results::read(record, &store, pipeline::stages::ALL).expect("readable");
+        let table = view::sweep_table(&results).expect("readable").expect("a sweep");
+        let shown = table + &view::caveat_lines(&results.caveats().expect("readable"));
+        assert!(shot.stdout.contains(&shown), "{shown}\nis not in\n{shot}");
+        // The labels of its nodes tell its trials too: the records of old programs have no more.
+        let labelled = RunFile { outline: None, ..results.run.clone() };
+        let labelled = Results::read(labelled, &store, pipeline::stages::ALL).expect("readable");
+        let trials = |results: &Results| -> BTreeSet<_> {
+            let trial = |of: &TrialResults| (of.label.clone(), of.fold, of.seeds.clone());
+            results.trials.iter().map(trial).collect()
+        };
+        assert_eq!(trials(&labelled), trials(&results));
     }
 
     /// The key of a stage's result, from the results folder's record.

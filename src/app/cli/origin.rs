@@ -85,7 +85,8 @@ pub fn again(
 ) -> (String, Option<String>) {
     let (mut one, name) = match part {
         Part::Whole => (experiment.clone(), format!("{}-again", plan.results)),
-        Part::Trial(trial, name) => {
+        Part::Trial(of, name) => {
+            let trial = &plan.trials[of.index as usize];
             let point = &trial.point;
             let names = point.values.iter().map(|(name, _)| &**name);
             let values = names.zip(point.chosen.iter().map(|value| &**value));

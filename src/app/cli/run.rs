@@ -23,7 +23,8 @@ use crate::engine::exec::{
 };
 use crate::engine::plan::Plan;
 use crate::engine::runs::{
-    self, Asked, CameTo, NewRun, NodeStatus, Results, RunFile, RunRecord, RunStatus, name_of_file,
+    self, Asked, CameTo, NewRun, NodeStatus, Outline, Results, RunFile, RunNode, RunRecord,
+    RunStatus, name_of_file,
 };
 use crate::engine::spec::unsafe_name;
 use crate::engine::stage::{Caveat, Device};
@@ -486,13 +487,20 @@ fn results(listener: &Listener<'_>, outcome: &RunOutcome) -> Results {
         status: status(ending(outcome)),
         elapsed_ms: Some(u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX)),
         nodes: outcome.records(listener.plan),
+        outline: Some(Outline::of(listener.plan)),
         ..listener.record.run().clone()
     };
-    let mut results = Results::of(run, listener.plan, &outcome.entries());
+    let entries = outcome.entries();
+    let entry = |node: &RunNode| {
+        let key = node.key.filter(|_| node.outcome.is_complete())?;
+        entries.get(&key).copied().cloned()
+    };
+    let entries = run.nodes.iter().map(entry).collect();
+    let mut results = Results::of(run, entries, stages::ALL);
     // Where scores cannot be read, publishing says it.
     results.run.best = view::best_trials(&results).unwrap_or_default();
-    let fresh = results.trials.iter().filter(|of| of.trial.level.is_fresh);
-    results.run.fresh = fresh.map(|of| of.trial.label.to_string()).collect();
+    let fresh = results.trials.iter().filter(|of| of.level.is_fresh);
+    results.run.fresh = fresh.map(|of| of.label.to_string()).collect();
     results
 }
 
@@ -506,8 +514,8 @@ fn finish(
     ending: Outcome,
 ) -> Result<(), Failure> {
     let elapsed = run.elapsed_ms.unwrap_or(0);
-    let (nodes, best, fresh) = (run.nodes.clone(), run.best.clone(), run.fresh.clone());
-    let came_to = CameTo { nodes, best, fresh };
+    let RunFile { outline, nodes, best, fresh, .. } = run.clone();
+    let came_to = CameTo { outline, nodes, best, fresh };
     record.finish(status(ending), ending.code(), elapsed, came_to, outcome.fingerprints())?;
     Ok(())
 }

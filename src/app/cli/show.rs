@@ -157,7 +157,7 @@ fn show_run(store: &Store, run: RunFile, as_json: bool) -> Result<(), Failure> {
     let results = Results::read(run, store, stages::ALL)?;
     let (run, shown) = (&results.run, Shown::of(&results)?);
     if as_json {
-        let mut written = json!(run);
+        let mut written = json!(RunFile { outline: None, ..run.clone() });
         if let (Some(written), serde_json::Value::Object(scores)) =
             (written.as_object_mut(), shown.json())
         {
@@ -224,7 +224,7 @@ fn show_part(side: &Side, as_json: bool) -> Result<(), Failure> {
     let caveats = side.results.caveats_of(&trials)?;
     if as_json {
         let of_trial = |(of, metrics): (&&TrialResults, &Scores)| {
-            let (label, status) = (&*of.trial.label, of.status.name());
+            let (label, status) = (&*of.label, of.status.name());
             json!({ "trial": label, "status": status, "seeds": of.seeds, "metrics": metrics })
         };
         let trials: Vec<_> = trials.iter().zip(&scores).map(of_trial).collect();
@@ -236,13 +236,13 @@ fn show_part(side: &Side, as_json: bool) -> Result<(), Failure> {
             "caveats": caveats,
         }));
     }
-    let is_trial = matches!(&trials[..], [only] if side.name.ends_with(&*only.trial.label));
+    let is_trial = matches!(&trials[..], [only] if side.name.ends_with(&*only.label));
     let mut text = format!("{} {}\n", if is_trial { "trial" } else { "point" }, side.name);
     row(&mut text, "experiment", &run.experiment);
     row(&mut text, "file", &run.file.display().to_string());
     row(&mut text, "run", &format!("{}, {}", run.id, run.status.name()));
     for of in trials.iter().filter(|_| !is_trial) {
-        row(&mut text, "trial", &format!("{}, {}", of.trial.label, of.status.name()));
+        row(&mut text, "trial", &format!("{}, {}", of.label, of.status.name()));
     }
     text += &nodes_text(&nodes);
     text += &view::trials_scores_text(&scores, &super::run::is_detail);
@@ -280,10 +280,10 @@ impl<'a> Shown<'a> {
                 .partition(|(name, _)| of_all.contains(&&*stage(name)));
             metrics.extend(shared);
             if !own.is_empty() {
-                trials.push((&*of.trial.label, own));
+                trials.push((&*of.label, own));
             }
         }
-        let of_run = results.trials.iter().filter(|of| of.trial.label.is_empty());
+        let of_run = results.trials.iter().filter(|of| of.label.is_empty());
         let files = of_run.flat_map(|of| results.files(of, false));
         let tables = files.filter(|(_, _, file)| *file == Evaluation::GROUPS);
         let groups: Result<String, Unreadable> =

@@ -17,6 +17,7 @@ use crate::engine::spec::Experiment;
 use crate::engine::stage::Scores;
 use crate::engine::store::Store;
 use crate::stages;
+use crate::stages::artifacts::{Artifact as _, Evaluation};
 use crate::view;
 
 /// Labels that a message names.
@@ -81,13 +82,13 @@ impl Side {
     /// An experiment as it stands in a file, with what the store has of its results.
     fn of_file(word: &str, place: &Place) -> Result<Self, Failure> {
         let (project, plan) = Project::plan(Path::new(word), place, &Changes::default(), &[])?;
-        let results = Results::planned(&plan, &project.store)?;
+        let results = Results::planned(&plan, &project.store, stages::ALL)?;
         let trials = whole(&results, word)?;
         let mut side = Self::new(word, String::new(), results, trials);
         for id in plan.ids() {
             let node = plan.node(id);
             let is_meant = side.trials.iter().any(|trial| {
-                plan.node_of(side.results.trials[*trial].trial.index, &node.stage) == Some(id)
+                plan.node_of(side.results.trials[*trial].index, &node.stage) == Some(id)
             });
             if let Some(fingerprint) = plan.fingerprint(id).filter(|_| is_meant) {
                 side.add(&node.stage, &fingerprint);
@@ -182,13 +183,13 @@ impl Side {
             let evaluations = self.results.scored_entries(trial);
             let replicate = Replicate {
                 seeds: trial.seeds.clone(),
-                fold: trial.trial.fold,
+                fold: trial.fold,
                 scores: scores
                     .iter()
                     .map(|(name, score)| (name.clone(), score.map(|it| it.value())))
                     .collect(),
                 evaluations: evaluations
-                    .filter(|(_, entry)| entry.manifest().artifact == "evaluation")
+                    .filter(|(_, entry)| entry.manifest().artifact == Evaluation::TYPE)
                     .map(|(stage, entry)| (stage.to_owned(), entry.folder().to_owned()))
                     .collect(),
             };
@@ -201,8 +202,7 @@ impl Side {
 
 /// The trials of a run or a file as a whole: of its only point, or of the best one.
 fn whole(results: &Results, word: &str) -> Result<Vec<usize>, Failure> {
-    let points: BTreeSet<&str> =
-        results.trials.iter().map(|trial| &*trial.trial.point.label).collect();
+    let points: BTreeSet<String> = results.trials.iter().map(TrialResults::of_point).collect();
     if points.len() <= 1 {
         return Ok((0..results.trials.len()).collect());
     }
@@ -214,11 +214,11 @@ fn whole(results: &Results, word: &str) -> Result<Vec<usize>, Failure> {
     };
     if !best.is_empty() {
         let numbered = results.trials.iter().enumerate();
-        let meant = numbered.filter(|(_, of)| best.iter().any(|label| **label == *of.trial.label));
+        let meant = numbered.filter(|(_, of)| best.iter().any(|label| **label == *of.label));
         return Ok(meant.map(|(at, _)| at).collect());
     }
     let run = if results.run.id.is_empty() { "RUN" } else { &results.run.id };
-    let example = points.iter().next().copied().unwrap_or_default();
+    let example = points.first().map_or("", String::as_str);
     Err(Failure::usage(format!(
         "{} has {} points, and no objective says which is meant",
         quoted(word),
@@ -235,22 +235,17 @@ fn labelled(results: &Results, label: &str) -> Result<Vec<usize>, Failure> {
         let numbered = results.trials.iter().enumerate();
         numbered.filter(|(_, trial)| is_it(trial)).map(|(at, _)| at).collect()
     };
-    let trials = with(&|of| *of.trial.label == *label);
-    let found =
-        if trials.is_empty() { with(&|of| *of.trial.point.label == *label) } else { trials };
+    let trials = with(&|of| *of.label == *label);
+    let found = if trials.is_empty() { with(&|of| of.of_point() == *label) } else { trials };
     if !found.is_empty() {
         return Ok(found);
     }
     let run = &results.run.id;
     let failure =
         Failure::not_found(format!("the run `{run}` has no trial and no point {}", quoted(label)));
-    let labels: BTreeSet<&str> = results
-        .trials
-        .iter()
-        .flat_map(|of| [&*of.trial.label, &*of.trial.point.label])
-        .filter(|label| !label.is_empty())
-        .collect();
-    Err(failure.with_help(match suggest(label, labels.iter().copied()) {
+    let labels = results.trials.iter().flat_map(|of| [of.label.to_string(), of.of_point()]);
+    let labels: BTreeSet<String> = labels.filter(|label| !label.is_empty()).collect();
+    Err(failure.with_help(match suggest(label, labels.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{run}:{near}`?"),
         None if labels.is_empty() => format!("it is no sweep, so `{run}` names all of it"),
         None => {

@@ -17,7 +17,7 @@ use super::sweep::Axes;
 use super::trials::Trials;
 use super::warning::{Warning, undefined_everywhere};
 use super::wires::Graph;
-use super::{Digests, Foreseen, Identity, Node, NodeId, Plan, PlanError, SweepShape};
+use super::{Digests, Foreseen, Home, Identity, Node, NodeId, Plan, PlanError, SweepShape};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::spec::{Experiment, StageDeclaration};
 use crate::engine::stage::{AnyStage, Facts, Resources, StageKind};
@@ -84,10 +84,8 @@ impl Plan {
             firsts: firsts(experiment, kinds),
             file: experiment.file.clone(),
             trials: trials.list(),
-            sweep: experiment
-                .sweep
-                .as_ref()
-                .map(|sweep| SweepShape::of(sweep, experiment, &trials, &graph)),
+            sweep: experiment.sweep.as_ref().map(|sweep| SweepShape::of(sweep, &trials, &graph)),
+            home: Home::of(experiment),
             partial: order.len() < graph.drafts.len(),
             of_single_trials: false,
             warnings: warnings.into_iter().collect(),

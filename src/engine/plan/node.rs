@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::portable::parameters_in_key;
 use super::schema::Schema;
 use super::warning::Warning;
-use super::{CacheKey, Fingerprint, SweepShape, Trial};
+use super::{CacheKey, Fingerprint, Home, SweepShape, Trial};
 use crate::base::diagnostics::Diagnostics;
 use crate::engine::spec::SEED;
 use crate::engine::stage::{AnyStage, Facts, HubCommit, Resources, StageKind};
@@ -59,6 +59,7 @@ pub struct Plan {
     /// One for each point and seed; without a sweep a single one with an empty label.
     pub trials: Vec<Trial>,
     pub sweep: Option<SweepShape>,
+    pub home: Home,
     /// True when not all stages of the experiment are in it, because some were asked for by name.
     pub partial: bool,
     /// True when single trials were asked for by name, so that not all there are of a sweep's are in it.

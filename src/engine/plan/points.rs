@@ -225,9 +225,9 @@ impl Points {
     }
 
     /// Each axis and its values, in the order of the file.
-    pub(super) fn spanned(&self) -> Vec<(Arc<str>, Vec<Json>)> {
+    pub(super) fn spanned(&self) -> Vec<(String, Vec<Json>)> {
         let values = |axis: &Known| axis.values.iter().map(|known| known.json.clone()).collect();
-        self.axes.iter().map(|axis| (Arc::clone(&axis.name), values(axis))).collect()
+        self.axes.iter().map(|axis| (axis.name.to_string(), values(axis))).collect()
     }
 
     pub(super) fn axis_count(&self) -> usize {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::draft::Draft;
@@ -17,10 +18,10 @@ use crate::engine::spec::{Axis, AxisTarget, Choose, Experiment, Objective, SEED,
 use crate::engine::stage::covered;
 
 /// What a sweep spans.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SweepShape {
     /// Each axis and its values, in the order of the file.
-    pub axes: Vec<(Arc<str>, Vec<Json>)>,
+    pub axes: Vec<(String, Vec<Json>)>,
     /// What is added to seeds by any trial; empty without replicates.
     pub seeds: Vec<u64>,
     /// How many rungs there are; at least one.
@@ -28,13 +29,12 @@ pub struct SweepShape {
     /// Whether the best point is one of finalists with fresh seeds.
     pub has_finalists: bool,
     /// The stage whose corpus is divided into folds, and into how many.
-    pub folds: Option<(Arc<str>, usize)>,
+    pub folds: Option<(String, usize)>,
     /// How many points there are; each has a trial for each fold and seed.
     pub points: usize,
     pub objective: Option<Objective>,
     /// Which of the points is the best.
     pub choose: Choose,
-    pub home: Home,
 }
 
 /// The axes of a file and its own values along them, by which the distance of points from these is measured; without axes where nobody asks for it.
@@ -211,12 +211,7 @@ impl<'a> Axes<'a> {
 }
 
 impl SweepShape {
-    pub(super) fn of(
-        sweep: &Sweep,
-        experiment: &Experiment,
-        trials: &Trials<'_>,
-        graph: &Graph<'_>,
-    ) -> Self {
+    pub(super) fn of(sweep: &Sweep, trials: &Trials<'_>, graph: &Graph<'_>) -> Self {
         let points = trials.points;
         let divided = folded(graph).ok().map(|number| &graph.drafts[number].declaration.name);
         Self {
@@ -224,11 +219,10 @@ impl SweepShape {
             seeds: trials.addends().to_vec(),
             rungs: sweep.rungs.len().max(1),
             has_finalists: sweep.finalists.is_some(),
-            folds: sweep.folds.and_then(|folds| Some((Arc::clone(divided?), folds.count))),
+            folds: sweep.folds.and_then(|folds| Some((divided?.to_string(), folds.count))),
             points: points.list().len(),
             objective: sweep.objective.as_ref().map(|(objective, _)| objective.clone()),
             choose: sweep.choice(),
-            home: Home::of(experiment),
         }
     }
 }

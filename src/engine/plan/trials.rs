@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::points::{self, Point, Points};
 use crate::engine::spec::{FOLD, RUNG, SEED, Sweep, Value};
 
@@ -22,7 +24,9 @@ pub struct Trial {
 }
 
 /// How far a trial's point has come when it is tried.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Level {
     /// The rung, from 0; without rungs there is that one.
     pub rung: usize,

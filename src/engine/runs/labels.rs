@@ -1,4 +1,4 @@
-//! Which trials a run had, from the labels of its nodes: all that a record says of them.
+//! Which trials a run had, from the labels of its nodes: all that the record of an old program says of them.
 //!
 //! A label is the values that reach a node, such as `learning_rate=1e-5,seed=0`; a node that does not depend on an axis lacks its part. So a trial is a
 //! label beyond which none goes, and it has the nodes whose labels are part of its own. The nodes of a stage that rungs reach have `rung=1` and so on in
@@ -8,27 +8,114 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::engine::plan::{FOLD, RUNG, SEED};
+use super::outline::{Outline, OutlinedStage, OutlinedTrial, TriedPoint};
+use super::record::RunFile;
+use crate::engine::plan::{CacheKey, FOLD, Level, RUNG, SEED};
+use crate::engine::stage::StageKind;
+use crate::engine::store::Entry;
 
 /// The parts of labels that tell the trials of one point apart.
 const REPLICATES: [&str; 2] = [SEED, FOLD];
 
 /// A node, as far as it tells trials apart.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Node<'a> {
-    pub(super) stage: &'a str,
-    pub(super) label: &'a str,
+struct Node<'a> {
+    stage: &'a str,
+    label: &'a str,
 }
 
 /// A trial and its nodes, by number.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Labelled<'a> {
-    pub(super) label: &'a str,
-    pub(super) nodes: Vec<usize>,
+struct Labelled<'a> {
+    label: &'a str,
+    nodes: Vec<usize>,
+}
+
+impl Outline {
+    /// As far as labels and entries tell it: nothing of the sweep as a whole.
+    ///
+    /// * `entries`: of each node, where it has one
+    pub(super) fn of_labels(run: &RunFile, entries: &[Option<Entry>], kinds: &[StageKind]) -> Self {
+        let mut outline = Self::default();
+        for (node, entry) in run.nodes.iter().zip(entries) {
+            if outline.stages.iter().any(|stage| stage.name == node.stage) {
+                continue;
+            }
+            let kind = kinds.iter().find(|kind| kind.name == node.kind);
+            let made = entry.as_ref().map(|entry| entry.manifest().artifact.as_str());
+            let artifact = made.or_else(|| Some(kind?.output.name)).unwrap_or_default();
+            if kind.is_some_and(|kind| kind.replicated) {
+                outline.replicated.push(node.stage.clone());
+            }
+            outline.stages.push(OutlinedStage {
+                name: node.stage.clone(),
+                kind: node.kind.clone(),
+                artifact: artifact.to_owned(),
+                is_at_top: node.stage == node.kind && !kind.is_some_and(|kind| kind.aside),
+                is_late: false,
+                inputs: Vec::new(),
+            });
+        }
+        outline.wire(run, entries);
+        let nodes: Vec<Node<'_>> =
+            run.nodes.iter().map(|node| Node { stage: &node.stage, label: &node.label }).collect();
+        for labelled in trials(&nodes) {
+            outline.add(&labelled, run, entries);
+        }
+        outline
+    }
+
+    /// Finds out what the stages were made from.
+    fn wire(&mut self, run: &RunFile, entries: &[Option<Entry>]) {
+        let stages: HashMap<CacheKey, usize> = run
+            .nodes
+            .iter()
+            .filter_map(|node| Some((node.key?, self.place(&node.stage))))
+            .collect();
+        for (node, entry) in run.nodes.iter().zip(entries) {
+            let Some(entry) = entry else { continue };
+            let place = self.place(&node.stage);
+            for key in entry.manifest().fingerprint.inputs.values() {
+                let inputs = &mut self.stages[place].inputs;
+                inputs.extend(stages.get(key).filter(|from| !inputs.contains(from)).copied());
+            }
+        }
+    }
+
+    /// Adds a trial.
+    fn add(&mut self, labelled: &Labelled<'_>, run: &RunFile, entries: &[Option<Entry>]) {
+        let is_fresh = run.fresh.iter().any(|fresh| *fresh == *labelled.label);
+        let label = of_point(labelled.label, is_fresh);
+        if self.points.last().is_none_or(|last| last.label != label) {
+            let (values, texts) = (Vec::new(), Vec::new());
+            self.points.push(TriedPoint { label, values, texts, distance: 0.0 });
+        }
+        let mut nodes = vec![None; self.stages.len()];
+        for number in &labelled.nodes {
+            nodes[self.place(&run.nodes[*number].stage)] = Some(*number);
+        }
+        let seed = |stage: &String| {
+            let entry = entries[nodes[self.place(stage)]?].as_ref()?;
+            entry.manifest().fingerprint.parameters.get(SEED)?.as_u64()
+        };
+        self.trials.push(OutlinedTrial {
+            label: labelled.label.to_owned(),
+            point: self.points.len() - 1,
+            fold: fold(labelled.label),
+            level: Level { is_fresh, ..Level::default() },
+            seeds: self.replicated.iter().map(seed).collect(),
+            nodes,
+        });
+    }
+
+    fn place(&self, stage: &str) -> usize {
+        let place = self.stages.iter().position(|known| known.name == stage);
+        place.expect("all stages of the nodes were taken in")
+    }
 }
 
 /// The trials of a run, in the order in which its nodes first name them.
-pub(super) fn trials<'a>(nodes: &[Node<'a>]) -> Vec<Labelled<'a>> {
+fn trials<'a>(nodes: &[Node<'a>]) -> Vec<Labelled<'a>> {
     let labels = with_rungs(nodes);
     let mut of_labels: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut distinct: Vec<(&'a str, &str)> = Vec::new();
@@ -74,14 +161,17 @@ fn with_rungs<'a>(nodes: &[Node<'a>]) -> Vec<Cow<'a, str>> {
     nodes.iter().map(whole).collect()
 }
 
-/// The label of a trial's point: what is left without its seed and its fold.
-pub(super) fn point(label: &str) -> String {
+/// What the trials are called together that differ from one of this label in seed and fold alone.
+///
+/// * `is_fresh`: whether its point was one of the best, and it has a fresh seed: from the seeds that made the point one they are kept apart
+pub(super) fn of_point(label: &str, is_fresh: bool) -> String {
     let is_of_point = |part: &&str| !REPLICATES.contains(&name(part));
-    parts(label).filter(is_of_point).collect::<Vec<_>>().join(",")
+    let of_point = parts(label).filter(is_of_point).collect::<Vec<_>>().join(",");
+    if is_fresh { of_point + ",fresh" } else { of_point }
 }
 
 /// Which part of the corpus validated.
-pub(super) fn fold(label: &str) -> Option<usize> {
+fn fold(label: &str) -> Option<usize> {
     parts(label).find_map(|part| part.strip_prefix(FOLD)?.strip_prefix('=')?.parse().ok())
 }
 
@@ -162,8 +252,8 @@ mod tests {
 
     #[test]
     fn the_trials_of_a_point_differ_in_seed_and_fold() {
-        assert_eq!(point("rate=1e-5,fold=2,seed=0"), "rate=1e-5");
-        assert_eq!(point("seed=0"), "");
+        assert_eq!(of_point("rate=1e-5,fold=2,seed=0", false), "rate=1e-5");
+        assert_eq!(of_point("seed=0", false), "");
         assert_eq!(fold("rate=1e-5,fold=2,seed=0"), Some(2));
     }
 }

@@ -1,11 +1,11 @@
 //! What a plan has come to, as far as the store has its results, whoever made them.
 
-use std::collections::HashMap;
-
+use super::outline::Outline;
 use super::record::{Asked, NodeStatus, RunFile, RunNode, RunStatus};
 use super::records::name_of_file;
 use super::results::Results;
-use crate::engine::plan::{CacheKey, Plan};
+use crate::engine::plan::{Node, Plan};
+use crate::engine::stage::StageKind;
 use crate::engine::store::{Entry, Store, StoreError};
 
 impl Results {
@@ -13,21 +13,22 @@ impl Results {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn planned(plan: &Plan, store: &Store) -> Result<Self, StoreError> {
-        let mut entries: HashMap<CacheKey, Entry> = HashMap::new();
-        for key in plan.nodes.iter().filter_map(|node| node.identity.key()) {
-            if let Some(entry) = store.get(&key)? {
-                entries.insert(key, entry);
-            }
-        }
-        let node = |node: &crate::engine::plan::Node| {
-            let key = node.identity.key();
-            let is_there = key.is_some_and(|key| entries.contains_key(&key));
+    pub fn planned(
+        plan: &Plan,
+        store: &Store,
+        kinds: &'static [StageKind],
+    ) -> Result<Self, StoreError> {
+        let entry = |node: &Node| node.identity.key().map_or(Ok(None), |key| store.get(&key));
+        let entries: Result<Vec<Option<Entry>>, StoreError> =
+            plan.nodes.iter().map(entry).collect();
+        let entries = entries?;
+        let node = |(node, entry): (&Node, &Option<Entry>)| {
+            let is_there = entry.is_some();
             RunNode {
                 stage: node.stage.to_string(),
                 label: node.label.to_string(),
                 kind: node.kind.name.to_owned(),
-                key,
+                key: node.identity.key(),
                 outcome: if is_there { NodeStatus::Cached } else { NodeStatus::NotRun },
                 elapsed_ms: None,
                 error: None,
@@ -52,9 +53,9 @@ impl Results {
             exit_code: None,
             best: Vec::new(),
             fresh: Vec::new(),
-            nodes: plan.nodes.iter().map(node).collect(),
+            nodes: plan.nodes.iter().zip(&entries).map(node).collect(),
+            outline: Some(Outline::of(plan)),
         };
-        let entries = entries.iter().map(|(key, entry)| (*key, entry)).collect();
-        Ok(Self::of(run, plan, &entries))
+        Ok(Self::of(run, entries, kinds))
     }
 }

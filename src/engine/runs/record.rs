@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::outline::Outline;
 use crate::engine::plan::{CacheKey, Objective};
 
 /// What a run was asked for. The records of old programs lack some of it.
@@ -168,11 +169,15 @@ pub struct RunFile {
     pub fresh: Vec<String>,
     #[serde(default)]
     pub nodes: Vec<RunNode>,
+    /// How these hang together. Absent from the records of old programs, and of runs that list no nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outline: Option<Outline>,
 }
 
 /// What a run has come to.
 #[derive(Debug, Clone, Default)]
 pub struct CameTo {
+    pub outline: Option<Outline>,
     pub nodes: Vec<RunNode>,
     /// As [`RunFile`] has it.
     pub best: Vec<String>,

@@ -90,6 +90,7 @@ impl<'a> RunRecord<'a> {
             best: Vec::new(),
             fresh: Vec::new(),
             nodes: Vec::new(),
+            outline: None,
         };
         let record = Self { store, folder, run, events: Mutex::new(events), _lock: lock };
         write(store, &record.folder, &record.run)?;
@@ -137,7 +138,7 @@ impl<'a> RunRecord<'a> {
         fingerprint: impl Fn(&CacheKey) -> Option<Fingerprint>,
     ) -> Result<RunFile, StoreError> {
         crash_point("before-run-finished");
-        let CameTo { nodes, best, fresh } = came_to.into();
+        let CameTo { outline, nodes, best, fresh } = came_to.into();
         let run = RunFile {
             status,
             exit_code: Some(exit_code),
@@ -145,6 +146,7 @@ impl<'a> RunRecord<'a> {
             best,
             fresh,
             nodes,
+            outline,
             ..self.run.clone()
         };
         let store = self.store;

@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
-use super::labels::{self, Labelled};
-use super::machines;
+use super::outline::{Outline, OutlinedStage, OutlinedTrial, TriedPoint};
 use super::record::{NodeStatus, RunFile, RunNode};
 use super::scores::scores_of;
-use crate::engine::plan::{CacheKey, Fingerprint, Level, Plan, Point, SEED, SweepShape, Trial};
+use super::{labels, machines};
+use crate::engine::plan::{CacheKey, Fingerprint, Level, SweepShape};
 use crate::engine::stage::{ArtifactType, Caveat, Scores, StageKind};
 use crate::engine::store::{Entry, Manifest, Store, StoreError};
 pub use exhibits::{Of, Step};
@@ -30,15 +30,22 @@ pub struct Results {
     /// Not all stages of the experiment are in it.
     pub partial: bool,
     /// The stages to whose seeds a sweep's `seeds` are added.
-    pub replicated: Vec<Arc<str>>,
+    pub replicated: Vec<String>,
     /// Stages that drew something at random which a sweep's `seeds` do not draw again, and what.
-    shared_draws: Vec<(String, &'static str)>,
+    shared_draws: Vec<(String, String)>,
 }
 
 /// One trial; without a sweep the only one.
+#[derive(Debug)]
 pub struct TrialResults {
-    /// As far as it is known: of a run that is read back, its label.
-    pub trial: Trial,
+    /// Its place in [`trials`](Results::trials).
+    pub index: u32,
+    /// As [`Trial`](crate::engine::plan::Trial) has it.
+    pub label: Arc<str>,
+    pub point: Arc<TriedPoint>,
+    /// Which part of the corpus validated, in a sweep with folds.
+    pub fold: Option<usize>,
+    pub level: Level,
     pub status: TrialStatus,
     /// Of each replicated stage.
     pub seeds: Vec<Option<u64>>,
@@ -70,17 +77,19 @@ struct Stage {
     name: Arc<str>,
     /// What it makes; `None` for one of a kind that this program does not have.
     output: Option<&'static ArtifactType>,
-    /// Its files have their places without its name ([`Plan::is_first_of_its_kind`]).
+    /// Its files have their places without its name.
     is_at_top: bool,
+    /// It runs for the best point alone.
+    is_late: bool,
     /// It is shown beside others ([`StageKind::aside`]).
     is_aside: bool,
+    /// The stages that it takes something from, by their places.
+    inputs: Vec<usize>,
 }
 
 struct Left {
     output: Option<&'static ArtifactType>,
     entry: Option<Entry>,
-    /// The nodes that it was made from, as far as they are known.
-    inputs: Vec<usize>,
     scored: OnceCell<Scored>,
 }
 
@@ -104,52 +113,51 @@ fn published<'a>(output: &'a ArtifactType, entry: &'a Entry) -> Vec<(&'a str, &'
 }
 
 impl Results {
-    /// Of a run of `plan` that has just ended.
+    /// Of a run, whether or not it came to its end.
     ///
-    /// * `run`: with a node for each of the plan's
-    /// * `entries`: of its nodes that have one
+    /// * `entries`: of each node, where it has one
     #[must_use]
-    pub fn of(run: RunFile, plan: &Plan, entries: &HashMap<CacheKey, &Entry>) -> Self {
-        let stage = |name: &Arc<str>| Stage {
-            name: Arc::clone(name),
-            output: plan.kind_of(name).map(|kind| &kind.output),
-            is_at_top: plan.is_first_of_its_kind(name),
-            is_aside: plan.kind_of(name).is_some_and(|kind| kind.aside),
-        };
-        let replicated: Vec<Arc<str>> = plan.replicated().map(Arc::from).collect();
-        let trial = |trial: &Trial| {
-            let node = |stage: &Arc<str>| Some(plan.node_of(trial.index, stage)?.index());
-            let nodes: Vec<Option<usize>> = plan.stages().iter().map(node).collect();
-            // What follows for the best point says nothing of which that is.
-            let counted = |node: &Option<usize>| node.filter(|node| !plan.nodes[*node].is_late);
-            let counted: Vec<Option<usize>> = nodes.iter().map(counted).collect();
-            TrialResults {
-                trial: trial.clone(),
-                status: TrialStatus::of(&counted, &run),
-                seeds: replicated.iter().map(|stage| plan.seed(trial.index, stage)).collect(),
-                nodes,
+    pub fn of(run: RunFile, entries: Vec<Option<Entry>>, kinds: &'static [StageKind]) -> Self {
+        let of_labels;
+        let outline = match &run.outline {
+            Some(outline) if outline.fits(run.nodes.len()) => outline,
+            Some(_) | None => {
+                of_labels = Outline::of_labels(&run, &entries, kinds);
+                &of_labels
             }
         };
-        let left = |(node, of): (&RunNode, &crate::engine::plan::Node)| {
-            let key = node.key.filter(|_| node.outcome.is_complete());
-            let entry = key.and_then(|key| entries.get(&key).copied().cloned());
-            let inputs = of.inputs.iter().map(|(_, id)| id.index()).collect();
-            Left { output: Some(&of.kind.output), entry, inputs, scored: OnceCell::new() }
+        let stages: Vec<Stage> = outline.stages.iter().map(|of| Stage::of(of, kinds)).collect();
+        let points: Vec<Arc<TriedPoint>> = outline.points.iter().cloned().map(Arc::new).collect();
+        let trial = |(index, of): (u32, &OutlinedTrial)| TrialResults {
+            index,
+            label: of.label.as_str().into(),
+            point: Arc::clone(&points[of.point]),
+            fold: of.fold,
+            level: of.level,
+            status: TrialStatus::of(&of.nodes, &stages, &run),
+            seeds: of.seeds.clone(),
+            nodes: of.nodes.clone(),
         };
-        let draws = plan.shared_draws().into_iter();
+        let trials = (0..).zip(&outline.trials).map(trial).collect();
+        let places: HashMap<&str, usize> =
+            stages.iter().enumerate().map(|(place, stage)| (&*stage.name, place)).collect();
+        let left = |(node, entry): (&RunNode, Option<Entry>)| {
+            let output = places.get(&*node.stage).and_then(|place| stages[*place].output);
+            Left { output, entry, scored: OnceCell::new() }
+        };
         Self {
-            left: run.nodes.iter().zip(&plan.nodes).map(left).collect(),
-            stages: plan.stages().iter().map(stage).collect(),
-            trials: plan.trials.iter().map(trial).collect(),
-            sweep: plan.sweep.clone(),
-            partial: plan.partial,
-            shared_draws: draws.map(|(stage, what)| (stage.to_owned(), what)).collect(),
-            replicated,
+            left: run.nodes.iter().zip(entries).map(left).collect(),
+            trials,
+            sweep: outline.sweep.clone(),
+            partial: outline.partial,
+            replicated: outline.replicated.clone(),
+            shared_draws: outline.shared_draws.clone(),
+            stages,
             run,
         }
     }
 
-    /// Of a run that is read back, as far as its entries are still there. Its record tells trials apart by the labels of nodes.
+    /// Of a run that is read back, as far as its entries are still there.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -158,62 +166,9 @@ impl Results {
         store: &Store,
         kinds: &'static [StageKind],
     ) -> Result<Self, StoreError> {
-        let mut left = Vec::with_capacity(run.nodes.len());
-        let mut stages = Vec::<Stage>::new();
-        let mut replicated: Vec<Arc<str>> = Vec::new();
-        for node in &run.nodes {
-            let kind = kinds.iter().find(|kind| kind.name == node.kind);
-            let entry = node.key.map(|key| store.get(&key)).transpose()?.flatten();
-            let made = |kind: &'static StageKind| match &entry {
-                Some(entry) => kind.producing(&entry.manifest().artifact),
-                None => Some(kind),
-            };
-            let output = kind.and_then(made).map(|kind| &kind.output);
-            left.push(Left { output, entry, inputs: Vec::new(), scored: OnceCell::new() });
-            if stages.iter().all(|stage| *stage.name != *node.stage) {
-                let name: Arc<str> = node.stage.as_str().into();
-                let is_aside = kind.is_some_and(|kind| kind.aside);
-                let is_at_top = node.stage == node.kind && !is_aside;
-                replicated.extend(kind.filter(|kind| kind.replicated).map(|_| Arc::clone(&name)));
-                stages.push(Stage { name, output, is_at_top, is_aside });
-            }
-        }
-        let places: Vec<labels::Node<'_>> = run
-            .nodes
-            .iter()
-            .map(|node| labels::Node { stage: &node.stage, label: &node.label })
-            .collect();
-        let of_label = |(index, labelled): (usize, Labelled<'_>)| {
-            let mut nodes = vec![None; stages.len()];
-            for number in labelled.nodes {
-                let is_its = |stage: &Stage| *stage.name == *run.nodes[number].stage;
-                nodes[stages.iter().position(is_its).expect("taken in above")] = Some(number);
-            }
-            let is_fresh = run.fresh.iter().any(|fresh| *fresh == *labelled.label);
-            let mut trial = TrialResults::labelled(index, labelled.label, is_fresh);
-            trial.status = TrialStatus::of(&nodes, &run);
-            trial.nodes = nodes;
-            trial
-        };
-        let trials = labels::trials(&places).into_iter().enumerate().map(of_label).collect();
-        exhibits::wire(&mut left, &run);
-        let (sweep, shared_draws) = (None, Vec::new());
-        let mut results =
-            Self { left, stages, trials, sweep, partial: false, replicated, shared_draws, run };
-        for number in 0..results.trials.len() {
-            results.trials[number].seeds = results.seeds_of(&results.trials[number]);
-        }
-        Ok(results)
-    }
-
-    /// Those that the replicated stages of a trial had, as far as their entries tell.
-    fn seeds_of(&self, trial: &TrialResults) -> Vec<Option<u64>> {
-        let seed = |stage: &Arc<str>| {
-            let mut made = self.made_with(trial);
-            let (_, fingerprint) = made.find(|(node, _)| node.stage == **stage)?;
-            fingerprint?.parameters.get(SEED)?.as_u64()
-        };
-        self.replicated.iter().map(seed).collect()
+        let entry = |node: &RunNode| node.key.map_or(Ok(None), |key| store.get(&key));
+        let entries: Result<Vec<_>, StoreError> = run.nodes.iter().map(entry).collect();
+        Ok(Self::of(run, entries?, kinds))
     }
 
     /// The nodes of a trial, each with what it was made with where its entry is there.
@@ -225,6 +180,13 @@ impl Results {
             let entry = self.left[*number].entry.as_ref();
             (&self.run.nodes[*number], entry.map(|entry| &entry.manifest().fingerprint))
         })
+    }
+
+    /// The nodes that came to their end, with their entries where these are there.
+    pub fn nodes(&self) -> impl Iterator<Item = (&RunNode, &Entry)> {
+        let nodes = self.run.nodes.iter().zip(&self.left);
+        let whole = nodes.filter(|(node, _)| node.outcome.is_complete());
+        whole.filter_map(|(node, left)| Some((node, left.entry.as_ref()?)))
     }
 
     /// The entries of a trial that have scores, with the stages that made them.
@@ -452,6 +414,18 @@ impl Results {
 }
 
 impl Stage {
+    fn of(outlined: &OutlinedStage, kinds: &'static [StageKind]) -> Self {
+        let kind = kinds.iter().find(|kind| kind.name == outlined.kind);
+        Self {
+            name: outlined.name.as_str().into(),
+            output: kind.and_then(|kind| kind.producing(&outlined.artifact)).map(|it| &it.output),
+            is_at_top: outlined.is_at_top,
+            is_late: outlined.is_late,
+            is_aside: kind.is_some_and(|kind| kind.aside),
+            inputs: outlined.inputs.clone(),
+        }
+    }
+
     /// Where a file of its lies among those for people.
     fn place(&self, name: &str) -> String {
         if self.is_at_top { name.to_owned() } else { format!("{}/{name}", self.name) }
@@ -463,29 +437,20 @@ impl Stage {
 }
 
 impl TrialResults {
-    /// * `is_fresh`: its point was one of the best, and this one of its fresh seeds
-    fn labelled(index: usize, label: &str, is_fresh: bool) -> Self {
-        let (values, texts, chosen) = (Vec::new(), Vec::new(), Vec::new());
-        // From the seeds that made it one of the best they are kept apart.
-        let fresh = if is_fresh { ",fresh" } else { "" };
-        let of_point = format!("{}{fresh}", labels::point(label)).into();
-        let point = Arc::new(Point { label: of_point, values, texts, chosen });
-        let index = u32::try_from(index).expect("the number of trials is bounded");
-        let fold = labels::fold(label);
-        let trial = Trial {
-            index,
-            label: label.into(),
-            point,
-            fold,
-            level: Level { is_fresh, ..Level::default() },
-        };
-        Self { trial, status: TrialStatus::NotRun, seeds: Vec::new(), nodes: Vec::new() }
+    /// What it is called together with the other trials of its point on its level.
+    #[must_use]
+    pub fn of_point(&self) -> String {
+        labels::of_point(&self.label, self.level.is_fresh)
     }
 }
 
 impl TrialStatus {
-    fn of(nodes: &[Option<usize>], run: &RunFile) -> Self {
-        let ends = || nodes.iter().flatten().map(|node| run.nodes[*node].outcome);
+    /// What follows for the best point says nothing of which that is.
+    ///
+    /// * `nodes`: of each of the `stages`
+    fn of(nodes: &[Option<usize>], stages: &[Stage], run: &RunFile) -> Self {
+        let counted = || nodes.iter().zip(stages).filter(|(_, stage)| !stage.is_late);
+        let ends = || counted().filter_map(|(node, _)| Some(run.nodes[(*node)?].outcome));
         if ends().all(NodeStatus::is_complete) {
             Self::Done
         } else if ends().any(|end| end == NodeStatus::Failed) {

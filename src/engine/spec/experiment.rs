@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::demand::Demand;
 use super::objective::Objective;
 use super::path::AxisTarget;
@@ -137,7 +139,8 @@ impl Method {
 }
 
 /// Which point of a sweep is the best.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Choose {
     /// The one with the best mean, the first of equals.
     #[default]

@@ -1,7 +1,6 @@
 //! The question and the answer: which setting is best, how sure that is, and what it beats.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use super::chart::at;
 use super::html::{Section, brief, text};
@@ -58,7 +57,7 @@ fn state(material: &Material<'_>) -> String {
 
 /// The values of a point.
 pub fn setting(point: &PointRows<'_>) -> String {
-    let value = |(axis, shown): (&(Arc<str>, _), &Arc<str>)| {
+    let value = |(axis, shown): (&(String, _), &String)| {
         format!("<span class=kv><i>{}</i> <b>{}</b></span>", text(&axis.0), brief(shown, 60))
     };
     point.point.values.iter().zip(&point.point.texts).map(value).collect()
@@ -66,7 +65,7 @@ pub fn setting(point: &PointRows<'_>) -> String {
 
 /// The values alone, to tell points apart.
 fn values(point: &PointRows<'_>) -> String {
-    let texts: Vec<&str> = point.point.texts.iter().map(|text| &**text).collect();
+    let texts = &point.point.texts;
     if texts.is_empty() { "all".to_owned() } else { texts.join(" \u{b7} ") }
 }
 
@@ -199,7 +198,7 @@ fn own_among(material: &Material<'_>, places: impl IntoIterator<Item = usize>) -
     let is_own = |place: &usize| {
         let point = material.points[*place].point;
         let mut values = point.values.iter().zip(&point.texts);
-        let is_given = |((axis, _), shown): (&(Arc<str>, _), &Arc<str>)| {
+        let is_given = |((axis, _), shown): (&(String, _), &String)| {
             let number = |text: &str| text.replace('_', "").parse::<f64>().ok();
             let is_same = |given: &str| {
                 *given == **shown || number(given).is_some_and(|it| number(shown) == Some(it))

@@ -339,10 +339,9 @@ fn rank_cell(
 }
 
 fn values(point: &PointRows<'_>) -> String {
-    let value =
-        |((_, value), shown): (&(std::sync::Arc<str>, serde_json::Value), &std::sync::Arc<str>)| {
-            number(value.as_f64(), &brief(shown, 30))
-        };
+    let value = |((_, value), shown): (&(String, serde_json::Value), &String)| {
+        number(value.as_f64(), &brief(shown, 30))
+    };
     point.point.values.iter().zip(&point.point.texts).map(value).collect()
 }
 

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::*;
-use crate::engine::plan::{Choose, Home, Level, Objective, Point, SweepShape};
-use crate::engine::runs::{Asked, NodeStatus, Of, RunFile, RunStatus, Step, TrialStatus};
+use crate::engine::plan::{Choose, Level, Objective, SweepShape};
+use crate::engine::runs::{
+    Asked, NodeStatus, Of, RunFile, RunStatus, Step, TrialStatus, TriedPoint,
+};
 use crate::engine::stage::{
     Answer, Caveat, Exhibit, Intervals, Line, LineStyle, Matrix, Mistake, Mistakes, Plot, Score,
     Scores, Span as Part,
@@ -35,6 +37,7 @@ fn run_file() -> RunFile {
         best: Vec::new(),
         fresh: Vec::new(),
         nodes: Vec::new(),
+        outline: None,
     }
 }
 
@@ -43,7 +46,7 @@ struct Sweep {
     run: RunFile,
     background: Background,
     shape: SweepShape,
-    points: Vec<Point>,
+    points: Vec<TriedPoint>,
     labels: Vec<String>,
 }
 
@@ -55,13 +58,9 @@ impl Sweep {
                 ("train.learning_rate".into(), rate.into()),
                 ("train.batch_size".into(), (8 << (number % 3)).into()),
             ];
-            let texts = vec![format!("{rate:.4e}").into(), (8 << (number % 3)).to_string().into()];
-            Point {
-                label: format!("learning_rate={rate:.4e}").into(),
-                values,
-                texts,
-                chosen: Vec::new(),
-            }
+            let texts = vec![format!("{rate:.4e}"), (8 << (number % 3)).to_string()];
+            let label = format!("learning_rate={rate:.4e}");
+            TriedPoint { label, values, texts, distance: 0.0 }
         };
         let shape = SweepShape {
             axes: ["train.learning_rate", "train.batch_size"]
@@ -74,7 +73,6 @@ impl Sweep {
             choose: Choose::Mean,
             rungs: 1,
             has_finalists: false,
-            home: Home::default(),
         };
         let setting = |path: &str, value: &str| Setting {
             path: path.to_owned(),

@@ -8,7 +8,7 @@ use super::contents::{Contents, Item, Source, part_of};
 use super::error::PublishError;
 use super::places::{BEST, FIRST};
 use super::{pictures, tables};
-use crate::engine::plan::{Objective, SweepShape, Trial};
+use crate::engine::plan::{Objective, SweepShape};
 use crate::engine::runs::{Results, TrialResults, TrialStatus};
 use crate::engine::stage::Scores;
 use crate::engine::store::Store;
@@ -31,7 +31,7 @@ pub enum Part<'a> {
     /// All that the experiment makes.
     Whole,
     /// One trial of a sweep; where it stands for others, the name of the folder in which it does.
-    Trial(&'a Trial, Option<&'static str>),
+    Trial(&'a TrialResults, Option<&'static str>),
 }
 
 /// Makes an experiment that makes a part of the results again, as text for a file in a folder, and the pins that it needs, if any.
@@ -94,7 +94,7 @@ impl Making<'_> {
             self.make_sweep(shape, there, &mut made)?
         } else {
             trials.iter().for_each(|trial| made.contents.items.extend(files(results, trial, true)));
-            trials.first().map(|trial| trial.trial.index as usize)
+            trials.first().map(|trial| trial.index as usize)
         };
         self.write_experiment(Part::Whole).map_err(io)?;
         made.contents.add_made(folder).map_err(io)?;
@@ -176,8 +176,8 @@ impl Making<'_> {
         // Pictures show none of them.
         tables::write_caveats(&caveats, folder).map_err(io)?;
         for done in results.trials.iter().filter(|trial| trial.status == TrialStatus::Done) {
-            made.contents.add_part(part_of(&done.trial.label), files(results, done, false));
-            self.write_experiment(Part::Trial(&done.trial, None)).map_err(io)?;
+            made.contents.add_part(part_of(&done.label), files(results, done, false));
+            self.write_experiment(Part::Trial(done, None)).map_err(io)?;
         }
         let Some(row) = chosen(shape, &judged(&points)) else {
             // A stage that was not asked for leaves nothing undefined.
@@ -197,7 +197,7 @@ impl Making<'_> {
         let of = &results.trials[row.index];
         let name = of_chosen(shape);
         made.contents.add_part(name.to_owned(), files(results, of, true));
-        self.write_experiment(Part::Trial(&of.trial, Some(name))).map_err(io)?;
+        self.write_experiment(Part::Trial(of, Some(name))).map_err(io)?;
         let label = format!("{}\n", row.label);
         std::fs::write(folder.join(name).join("trial.txt"), label).map_err(io)?;
         made.best = shape.objective.is_some().then(|| (row.label.to_owned(), row.scores.clone()));

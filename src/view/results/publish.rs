@@ -127,7 +127,7 @@ pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
         folder: run.asked.results.clone(),
         number: latest.map_or(1, |latest| latest.number + 1),
         experiment: run.file.to_string_lossy().into_owned(),
-        keys: trials.iter().map(|of| (of.trial.label.to_string(), results.keys(of))).collect(),
+        keys: trials.iter().map(|of| (of.label.to_string(), results.keys(of))).collect(),
         objective: run.asked.objective.clone(),
         missing: match trials[..] {
             [trial] if in_part => results.missing(trial),

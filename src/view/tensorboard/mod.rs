@@ -284,11 +284,11 @@ impl State {
                 TrialStatus::Failed => false,
                 TrialStatus::Interrupted | TrialStatus::NotRun => continue,
             };
-            self.begin(of.trial.index, plan);
+            self.begin(of.index, plan);
             if let Ok(scores) = results.scores(of) {
-                self.scores(&of.trial.label, &scores, plan);
+                self.scores(&of.label, &scores, plan);
             }
-            self.files.add(&of.trial.label, 0, &[Value::session_end(now(), succeeded)]);
+            self.files.add(&of.label, 0, &[Value::session_end(now(), succeeded)]);
         }
     }
 
@@ -304,12 +304,12 @@ impl State {
     fn pictures(&mut self, results: &Results, published: &Published) -> io::Result<()> {
         let best = published.best.as_deref();
         let is_shown = |of: &&TrialResults| match best {
-            Some(best) => *of.trial.label == *best,
+            Some(best) => *of.label == *best,
             None => results.sweep.is_none(),
         };
         for of in results.trials.iter().filter(is_shown) {
             for (name, entry, file) in results.files(of, false) {
-                self.picture(&of.trial.label, &name, &entry.folder().join(file))?;
+                self.picture(&of.label, &name, &entry.folder().join(file))?;
             }
         }
         if results.sweep.is_some() {

@@ -27,6 +27,7 @@ fn run(status: RunStatus, exit_code: Option<u8>) -> RunFile {
         best: Vec::new(),
         fresh: Vec::new(),
         nodes: Vec::new(),
+        outline: None,
     }
 }
 

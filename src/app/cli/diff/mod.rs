@@ -10,6 +10,7 @@ use super::args::Diff;
 use super::failure::{Failure, Outcome};
 use super::side::Side;
 use super::terminal;
+use crate::engine::runs::TrialResults;
 use made::Made;
 use require::Requirement;
 use scores::ScoreRows;
@@ -64,8 +65,8 @@ pub fn run(arguments: &Diff) -> Result<Outcome, Failure> {
 
 /// With the point, where the name does not say it, and how many trials it has.
 fn side_text(side: &Side) -> String {
-    let point = side.meant().next().map_or("", |of| &of.trial.point.label);
-    let point = Some(point).filter(|point| !point.is_empty() && !side.name.contains(point));
+    let point = side.meant().next().map(TrialResults::of_point);
+    let point = point.filter(|point| !point.is_empty() && !side.name.contains(point));
     let point = point.map(|point| format!(", {point}")).unwrap_or_default();
     let trials = match side.trials.len() {
         0 | 1 => String::new(),
@@ -75,7 +76,7 @@ fn side_text(side: &Side) -> String {
 }
 
 fn side_json(side: &Side) -> Value {
-    let trials: Vec<&str> = side.meant().map(|of| &*of.trial.label).collect();
+    let trials: Vec<&str> = side.meant().map(|of| &*of.label).collect();
     let run = Some(&side.results.run.id).filter(|id| !id.is_empty());
     json!({"name": side.name, "run": run, "file": side.results.run.file, "trials": trials})
 }

@@ -63,16 +63,16 @@ impl Fresh {
 fn about(results: &Results, stamp: Stamp, is_whole: bool) -> About {
     let run = &results.run;
     let trial = |of: &TrialResults| {
-        let own = results.made_with(of).filter(|(node, _)| node.label == *of.trial.label);
+        let own = results.made_with(of).filter(|(node, _)| node.label == *of.label);
         let elapsed: Vec<u64> = own.filter_map(|(node, _)| node.elapsed_ms).collect();
         AboutTrial {
-            label: of.trial.label.to_string(),
-            point: of.trial.point.label.to_string(),
+            label: of.label.to_string(),
+            point: of.of_point(),
             status: of.status.name().to_owned(),
             is_done: of.status == TrialStatus::Done,
             elapsed_ms: (!elapsed.is_empty()).then(|| elapsed.iter().sum()),
             seeds: of.seeds.clone(),
-            fold: of.trial.fold,
+            fold: of.fold,
         }
     };
     About {

@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 
-use super::{Left, Results, Stage, TrialResults};
-use crate::engine::plan::CacheKey;
-use crate::engine::runs::record::{NodeStatus, RunFile};
+use super::{Results, Stage, TrialResults};
+use crate::engine::runs::record::NodeStatus;
 use crate::engine::stage::{CardPart, Exhibit, Intervals, Plot, Shown, StageError};
 use crate::engine::store::Entry;
 
@@ -38,29 +37,15 @@ pub struct Step {
     pub commit: Option<String>,
 }
 
-/// Finds out which nodes others were made from, where nobody but their entries can tell.
-pub(super) fn wire(left: &mut [Left], run: &RunFile) {
-    let nodes = run.nodes.iter().enumerate();
-    let places: HashMap<CacheKey, usize> =
-        nodes.filter_map(|(number, node)| Some((node.key?, number))).collect();
-    for left in left {
-        let Some(entry) = &left.entry else { continue };
-        let keys = entry.manifest().fingerprint.inputs.values();
-        left.inputs = keys.filter_map(|key| places.get(key).copied()).collect();
-    }
-}
-
 impl Results {
     /// The stages in the run's order, each after those that it takes something from.
     #[must_use]
     pub fn steps(&self) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
-        let mut inputs: Vec<BTreeSet<&str>> = Vec::new();
         for (node, left) in self.run.nodes.iter().zip(&self.left) {
             let place = *places.entry(&node.stage).or_insert(steps.len());
             if place == steps.len() {
-                inputs.push(BTreeSet::new());
                 steps.push(Step {
                     name: node.stage.clone(),
                     kind: node.kind.clone(),
@@ -90,11 +75,13 @@ impl Results {
                 step.keys.push(entry.key().to_string());
                 step.commit = step.commit.take().or_else(|| fingerprint.commit.clone());
             }
-            let from = left.inputs.iter().map(|input| self.run.nodes[*input].stage.as_str());
-            inputs[place].extend(from);
         }
-        for (step, inputs) in steps.iter_mut().zip(inputs) {
-            step.inputs = inputs.iter().filter_map(|name| places.get(name).copied()).collect();
+        for stage in &self.stages {
+            let Some(place) = places.get(&*stage.name) else { continue };
+            let names: BTreeSet<&str> =
+                stage.inputs.iter().map(|from| &*self.stages[*from].name).collect();
+            steps[*place].inputs =
+                names.iter().filter_map(|name| places.get(name).copied()).collect();
         }
         steps
     }
