@@ -354,11 +354,8 @@ fn imports(
         let above = parts[..parts.len() - up].join("/");
         named.extend(paths_after(code, &prefix).iter().map(|path| format!("{above}/{path}")));
     }
-    let is_kin = |other: &String| {
-        file.starts_with(&format!("{other}/")) || other.starts_with(&format!("{file}/"))
-    };
     let found = named.iter().filter_map(|path| file_of(path, files, re_exports));
-    found.filter(|other| other != file && !is_kin(other)).collect()
+    found.filter(|other| other != file).collect()
 }
 
 /// The path of a source file below `src`, without `.rs`; a folder's `mod.rs` is the folder.
@@ -387,29 +384,46 @@ fn defined(code: &str) -> BTreeSet<&str> {
     names
 }
 
+/// The names that a file in a folder takes of the file above it: the folder's `mod.rs`, or `x.rs` of a folder `x`.
+///
+/// * `above`, `inside`: the two, by their names
+fn taken(above: &str, inside: &str, code: &str) -> BTreeSet<String> {
+    let mut named = paths_after(code, &format!("crate::{}::", above.replace('/', "::")));
+    // `super` of a file in the folder, of one in a folder below it `super::super`, and so on; not the end of a longer row.
+    let depth = inside[above.len() + 1..].split('/').count();
+    let up = "super::".repeat(depth);
+    for (at, _) in code.match_indices(&up) {
+        if !code[..at].ends_with("super::") {
+            expand(&code[at + up.len()..], "", &mut named);
+        }
+    }
+    named.iter().map(|path| path.split('/').next().unwrap_or_default().to_owned()).collect()
+}
+
+/// Whether a file goes on with an `impl` of one of these types.
+fn continues(code: &str, types: &BTreeSet<&str>) -> bool {
+    let implemented = code.lines().filter_map(|line| line.strip_prefix("impl"));
+    let mut words = implemented.flat_map(|line| line.split(|c: char| !c.is_alphanumeric()));
+    words.any(|word| types.contains(word))
+}
+
 #[test]
-fn a_folders_files_take_nothing_that_its_mod_file_defines() {
+fn a_folders_files_take_nothing_that_the_file_above_them_defines_unless_they_go_on_with_its_impl() {
     let sources = sources();
     let mut wrong = Vec::new();
-    for above in sources.iter().filter(|file| file.path.ends_with("mod.rs")) {
+    for above in &sources {
         let (folder, defined) = (name(above), defined(&above.code));
         for file in &sources {
             let inside = name(file);
-            let Some(inside) = inside.strip_prefix(&format!("{folder}/")) else { continue };
-            let mut named =
-                paths_after(&file.code, &format!("crate::{}::", folder.replace('/', "::")));
-            // `super` of a file in the folder, of one in a folder below it `super::super`, and so on; not the end of a longer row.
-            let up = "super::".repeat(inside.split('/').count());
-            for (at, _) in file.code.match_indices(&up) {
-                if !file.code[..at].ends_with("super::") {
-                    expand(&file.code[at + up.len()..], "", &mut named);
-                }
-            }
-            for path in named
-                .iter()
-                .filter(|path| defined.contains(path.split('/').next().unwrap_or_default()))
+            if !inside.starts_with(&format!("{folder}/"))
+                || !above.path.ends_with("mod.rs") && continues(&file.code, &defined)
             {
-                wrong.push(format!("{folder}/{inside}.rs takes `{path}` of {folder}/mod.rs"));
+                continue;
+            }
+            for taken in taken(&folder, &inside, &file.code) {
+                if defined.contains(&*taken) {
+                    wrong.push(format!("{inside}.rs takes `{taken}` of {folder}"));
+                }
             }
         }
     }

@@ -18,6 +18,7 @@
 //! `normal-03` is the third of the list.
 
 mod parser;
+mod template;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,48 +28,18 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use self::template::{Piece, Template};
 use super::{Entity, Example, anomaly};
 use crate::base::disk::regular;
 use crate::base::problem::{Position, Problem};
 use crate::base::rng::Rng;
 use crate::base::toml::Mistake;
 
-/// What a file of templates is, for whoever has none that can be read.
-pub const FORMAT: &str = "a file of templates has `[templates]` with lists `normal` and `anomaly`, and for each `{x}` in them `[entities.x]` \
-    with `label` and `values`; `pipeline init` writes one";
+pub use parser::FORMAT;
+pub use template::Templates;
 
 /// The largest file of templates that is read.
 const LIMIT_BYTES: u64 = 8 << 20;
-
-/// Templates and the values that fill them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Templates {
-    placeholders: Vec<Placeholder>,
-    normal: Vec<Template>,
-    anomaly: Vec<Template>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Placeholder {
-    name: String,
-    label: String,
-    values: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Template {
-    id: String,
-    pieces: Vec<Piece>,
-    /// What is drawn, in the order of first use: the number of its placeholder.
-    draws: Vec<usize>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    /// A number in [`Template::draws`].
-    Draw(usize),
-}
 
 /// Why there are no templates, or no sentences from them.
 #[derive(Debug, thiserror::Error)]

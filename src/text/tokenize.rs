@@ -2,8 +2,8 @@
 
 mod labelled;
 mod memo;
+mod tokens;
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,6 @@ use tokenizers::{
     Encoding, ModelWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _,
     Tokenizer,
 };
-use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::align::visible;
 use super::pieces::Breaks;
@@ -22,8 +21,10 @@ use super::{EncodedSplit, Windowing, Windows};
 use crate::base::disk::regular;
 
 use self::memo::Memo;
+use self::tokens::{encode, whole_characters};
 
 pub use labelled::{Labelling, Statistics};
+pub use tokens::TokenizedText;
 
 /// The largest `tokenizer.json` that is read.
 const LIMIT_BYTES: u64 = 256 << 20;
@@ -43,31 +44,6 @@ pub struct TextTokenizer {
     breaks: Breaks,
     /// Where it works word by word.
     memo: Option<Arc<Memo>>,
-}
-
-/// The tokens of one text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TokenizedText {
-    pub ids: Vec<u32>,
-    /// First character that each token shows of the text, white space skipped; 0 at special tokens.
-    pub starts: Vec<u32>,
-    /// The character after the last one that it shows, the same as the first where it is white space; 0 at special tokens.
-    pub ends: Vec<u32>,
-    /// Which tokens the tokenizer put around the text.
-    pub special: Vec<bool>,
-    /// True when tokens were dropped.
-    pub truncated: bool,
-    /// The first character, white space skipped, from the first dropped token on.
-    pub cut_at: Option<usize>,
-}
-
-impl TokenizedText {
-    fn push(&mut self, id: u32, (start, end): (u32, u32), special: bool) {
-        self.ids.push(id);
-        self.starts.push(start);
-        self.ends.push(end);
-        self.special.push(special);
-    }
 }
 
 /// Why there is no tokenizer, or no tokens.
@@ -98,15 +74,6 @@ pub enum TokenizerError {
     Text { line: usize, reason: String },
     #[error("more than 2^32 tokens in one split")]
     TooManyTokens,
-}
-
-/// The library's encoding, with its panics as errors: it trusts a file's post-processor to name only tokens that there are.
-fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Encoding, String> {
-    match catch_unwind(AssertUnwindSafe(|| tokenizer.encode_char_offsets(text, true))) {
-        Ok(Ok(encoding)) => Ok(encoding),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("its parts contradict each other".into()),
-    }
 }
 
 /// Where the pre-tokenizer breaks a text, tried out.
@@ -374,30 +341,6 @@ impl TextTokenizer {
             bytes = bytes.saturating_mul(8);
         }
     }
-}
-
-/// Places of tokens in a text, with every end moved behind what belongs to the same character in the eyes of a reader and to no other token: a
-/// normalizer that composes `e` and an accent leaves the token at `e`.
-fn whole_characters<'a>(
-    text: &str,
-    characters: &[char],
-    offsets: &'a [(usize, usize)],
-) -> Cow<'a, [(usize, usize)]> {
-    if text.is_ascii() {
-        return Cow::Borrowed(offsets);
-    }
-    let mut is_free = vec![true; characters.len()]; // to be taken by the token before
-    let mut begin = 0;
-    for grapheme in text.graphemes(true) {
-        is_free[begin] = false;
-        begin += grapheme.chars().count();
-    }
-    offsets.iter().for_each(|(start, end)| is_free[*start..*end].fill(false));
-    let whole = |&(start, end): &(usize, usize)| {
-        let more = is_free[end..].iter().take_while(|free| **free).count();
-        (start, if end > start { end + more } else { end })
-    };
-    offsets.iter().map(whole).collect()
 }
 
 #[cfg(test)]

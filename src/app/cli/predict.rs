@@ -5,6 +5,7 @@
 //! 2. the model's threads answer ([`Service`]);
 //! 3. this one writes each answer as soon as all before it are written.
 
+mod answered;
 mod conll;
 pub mod json_lines;
 pub mod model;
@@ -19,8 +20,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-
+pub use self::answered::{Answered, Shape};
 use self::model::Opener;
 use self::page::Page;
 use self::reader::Part;
@@ -28,42 +28,16 @@ use self::spans::Spans;
 use self::table::Table;
 use super::args::{Format, Predict, When};
 use super::failure::{Failure, Outcome};
-use super::lines::{Line, Lines, NoText, Unreadable};
+use super::lines::{Lines, NoText, Unreadable};
 use super::{input, terminal};
-use crate::app::tools::{LogLines, Prediction, Predictor, Service};
+use crate::app::tools::{LogLines, Service};
 use crate::view::{Status, format};
-
-/// Members that an answer has, or may have, beside those of the heads over whole texts.
-const OF_ANSWERS: [&str; 4] = ["entities", "truncated", "error", "line"];
 
 /// Tokens that may wait: enough for all threads to have work while more is read.
 const QUEUE_TOKENS: usize = 1 << 17;
 
 /// So much is written at once, unless there is nothing to do but to wait.
 const OUTPUT_BYTES: usize = 64 << 10;
-
-/// A line with its answer.
-pub struct Answered {
-    /// From 1.
-    pub number: u64,
-    pub line: Line,
-    /// Or why there is none.
-    pub answer: Result<Arc<Prediction>, String>,
-}
-
-/// How lines and answers are called.
-pub struct Shape {
-    /// The member of a line that holds the text.
-    pub field: String,
-    /// Whether the model looks for entities.
-    pub tags: bool,
-    /// Its heads over whole texts.
-    pub heads: Vec<String>,
-    /// What each of these decides between.
-    pub classes: Vec<Vec<String>>,
-    /// Members of answers.
-    pub taken: Vec<String>,
-}
 
 pub fn run(arguments: &Predict, color: When) -> Result<Outcome, Failure> {
     let Input { source, name, bytes } = open(arguments.file.as_deref())?;
@@ -98,26 +72,6 @@ pub fn run(arguments: &Predict, color: When) -> Result<Outcome, Failure> {
         page.finish(&writer.shape, &arguments.model)?;
     }
     outcome
-}
-
-impl Shape {
-    pub fn of(field: Option<&str>, predictor: &Predictor) -> Self {
-        let heads = predictor.heads();
-        let members = heads.flat_map(|(head, _)| [head.to_owned(), format!("{head}_score")]);
-        Self {
-            field: field.unwrap_or("text").to_owned(),
-            tags: predictor.tags(),
-            heads: predictor.class_heads().iter().map(|head| head.name.clone()).collect(),
-            classes: predictor.class_heads().iter().map(|head| head.classes.clone()).collect(),
-            taken: OF_ANSWERS.map(str::to_owned).into_iter().chain(members).collect(),
-        }
-    }
-
-    /// The heads over whole texts, as the script of a page has them.
-    pub fn on_page(&self) -> Value {
-        let head = |(name, classes)| json!({ "name": name, "classes": classes });
-        self.heads.iter().zip(&self.classes).map(head).collect()
-    }
 }
 
 /// How an answer is written.

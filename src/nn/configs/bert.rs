@@ -5,67 +5,15 @@ mod kin;
 
 use serde_json::{Map, Value, json};
 
+use self::kin::{KEYS, Sizes};
 use super::error::{ConfigError, ConfigProblem, problem, share, size};
 use crate::base::visible;
 use crate::nn::spec::{
-    Activation, Dropout, Embeddings, EncoderSpec, HeadKind, Initial, LayerSpec, Mlp, Names, Norm,
+    Activation, Dropout, Embeddings, EncoderSpec, HeadKind, Initial, LayerSpec, Mlp, Norm,
     PositionTable, Positions,
 };
 
-pub(super) use kin::{BERT, CAMEMBERT, DISTILBERT, ELECTRA, ROBERTA, XLM_ROBERTA};
-
-/// A family whose layers are BERT's.
-pub(super) struct Kin {
-    /// What `model_type` of its `config.json` says.
-    pub model_type: &'static str,
-    /// What transformers calls the encoder.
-    class: &'static str,
-    pub names: &'static Names,
-    keys: &'static Keys,
-    /// What transformers takes where a file says nothing.
-    defaults: Sizes,
-    /// Whether the rows of positions begin behind that of the padding, as fairseq has them.
-    pub counts_from_padding: bool,
-    published: &'static [(&'static str, &'static str, Sizes)],
-}
-
-/// What a family's `config.json` calls things.
-struct Keys {
-    hidden_size: &'static str,
-    num_hidden_layers: &'static str,
-    num_attention_heads: &'static str,
-    intermediate_size: &'static str,
-    hidden_act: &'static str,
-    hidden_dropout: &'static str,
-    attention_dropout: &'static str,
-}
-
-#[derive(Clone, Copy)]
-struct Sizes {
-    vocab_size: usize,
-    /// The width of the embedding, where the family lets it be another than `hidden_size`.
-    embedding_size: Option<usize>,
-    hidden_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    intermediate_size: usize,
-    /// Rows of the table.
-    max_position_embeddings: usize,
-    /// None where the family has no such table.
-    type_vocab_size: usize,
-    pad_token_id: u32,
-    layer_norm_eps: f64,
-}
-
-const KEYS: Keys = Keys {
-    hidden_size: "hidden_size",
-    num_hidden_layers: "num_hidden_layers",
-    num_attention_heads: "num_attention_heads",
-    intermediate_size: "intermediate_size",
-    hidden_act: "hidden_act",
-    hidden_dropout: "hidden_dropout_prob",
-    attention_dropout: "attention_probs_dropout_prob",
-};
+pub(super) use kin::{BERT, CAMEMBERT, DISTILBERT, ELECTRA, Kin, ROBERTA, XLM_ROBERTA};
 
 impl Kin {
     /// Reads a `config.json` of this family. A size may also have the name that it has in BERT's.

@@ -466,7 +466,7 @@ impl Artifact for Evaluation {
             Self::GROUPS,
             Self::RELIABILITY,
         ],
-        read: |folder| exhibits::of(&Self::open(folder)?),
+        read: |folder| Self::open(folder)?.exhibits(),
     };
     const RESULTS: &'static [(&'static str, &'static str)] = &[
         (Self::METRICS_FILE, "metrics.json"),

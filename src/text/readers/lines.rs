@@ -4,13 +4,11 @@ use std::io::{self, BufRead};
 
 use super::findings::{Findings, Note};
 use super::options::Options;
-use super::pieces::{self, Each, Piece};
+use super::pieces::{self, Each};
 use super::problems::{Malformed, Misread};
 use super::rules::{Parsed, Rules};
 use super::shapes;
-use super::source::{LINE_LIMIT_BYTES, read_line};
 use super::years::Years;
-use crate::base::problem::Position;
 use crate::text::Example;
 
 /// Reads a text from each line that is not empty.
@@ -22,16 +20,6 @@ pub(super) fn read(
     options: &Options,
     each: &mut Each<'_>,
 ) -> io::Result<Findings> {
-    let mut number = 0;
-    let mut next = || {
-        number += 1;
-        let start = Position { line: number, column: 1 };
-        let piece = |line: Option<Vec<u8>>| {
-            line.map(|bytes| Piece { bytes, start, line: number })
-                .ok_or_else(|| pieces::too_long(start))
-        };
-        Ok(read_line(source, LINE_LIMIT_BYTES)?.map(piece))
-    };
     let mut years = Years::default();
     let mut each = |mut read: Result<Example, Malformed>| {
         if let (Ok(example), true) = (&mut read, options.rules.is_some()) {
@@ -39,7 +27,7 @@ pub(super) fn read(
         }
         each(read)
     };
-    pieces::read(&mut next, &|line, findings| text(line, options, findings), &mut each)
+    pieces::read_lines(source, &|line, findings| text(line, options, findings), &mut each)
 }
 
 /// Takes the lines of a log apart as they come, for who asks a model about each.

@@ -42,6 +42,27 @@ const TOGETHER: usize = 64;
 /// What some pieces say, in their order, and what was found in them.
 type Read = (Vec<Result<Example, Malformed>>, Findings);
 
+/// Reads a file of which each line is a piece.
+///
+/// # Errors
+/// Those of `source`.
+pub(super) fn read_lines(
+    source: &mut dyn BufRead,
+    read_piece: &ReadPiece<'_>,
+    each: &mut Each<'_>,
+) -> io::Result<Findings> {
+    let mut number = 0;
+    let mut next = || {
+        number += 1;
+        let start = Position { line: number, column: 1 };
+        let piece = |line: Option<Vec<u8>>| {
+            line.map(|bytes| Piece { bytes, start, line: number }).ok_or_else(|| too_long(start))
+        };
+        Ok(read_line(source, LINE_LIMIT_BYTES)?.map(piece))
+    };
+    read(&mut next, read_piece, each)
+}
+
 /// Reads all pieces, and hands out what they say in their order. While that is taken, the next ones are read on all threads.
 ///
 /// # Errors

@@ -20,13 +20,11 @@ use serde_json::value::RawValue;
 use super::findings::{Findings, Note};
 use super::json::{Members, Text, describe, problem, without_nul};
 use super::options::{Fields, Options};
-use super::pieces::{self, Each, Piece};
+use super::pieces::{self, Each};
 use super::problems::Misread;
 use super::sentence::Sentence;
-use super::source::{LINE_LIMIT_BYTES, read_line};
 use super::values::Values;
 use super::{entities, markup};
-use crate::base::problem::Position;
 use crate::base::visible;
 use crate::text::{Entity, Example};
 
@@ -48,17 +46,7 @@ pub(super) fn read_lines(
     options: &Options,
     each: &mut Each<'_>,
 ) -> io::Result<Findings> {
-    let mut number = 0;
-    let mut next = || {
-        number += 1;
-        let start = Position { line: number, column: 1 };
-        let piece = |line: Option<Vec<u8>>| {
-            line.map(|bytes| Piece { bytes, start, line: number })
-                .ok_or_else(|| pieces::too_long(start))
-        };
-        Ok(read_line(source, LINE_LIMIT_BYTES)?.map(piece))
-    };
-    pieces::read(&mut next, &|text, findings| read(text, options, findings), each)
+    pieces::read_lines(source, &|text, findings| read(text, options, findings), each)
 }
 
 /// Reads a text from each value of an array, or from values one after the other.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use super::digest;
+use super::division::digest;
 use crate::text::{Example, Split};
 
 /// Where the texts of a corpus lie. A text is known by its field `id`, else by itself. Where several share an `id` they are known by both, and

@@ -3,18 +3,11 @@
 //! The parts of a [`Membership`] without folds are made first, so that test is the same in every fold. What is left is laid in the same row as
 //! for fractions, by class and rank or by whole groups, and cut into *k* parts.
 
-use super::{
-    Division, Fractions, GroupCounts, Item, Membership, Split, SplitError, groups, strata,
-};
-
-/// One of several equal parts of the texts outside of test: the one that validates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fold {
-    /// From 0.
-    pub index: usize,
-    /// How many there are, at least two.
-    pub of: usize,
-}
+use super::division::{Division, Fold, Item};
+use super::groups::{self, GroupCounts};
+use super::membership::Membership;
+use super::units::strata;
+use super::{Fractions, Split, SplitError};
 
 impl Division {
     /// Lets a fold validate and the others train.

@@ -9,7 +9,8 @@
 
 use std::collections::HashMap;
 
-use super::{Fractions, Item, Split};
+use super::division::Item;
+use super::{Fractions, Split};
 
 /// A group with a larger share of the texts is not left to a cut, which could miss by half of it.
 const LARGE: f64 = 0.05;

@@ -8,17 +8,10 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::fmt;
 
-use super::{Division, Item, Membership, Split, SplitError, class_ends};
-
-/// What the values of a field are compared as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
-    Times,
-    Numbers,
-    Text,
-}
+use super::division::{Division, Item};
+use super::membership::{Membership, Ordered, Scale};
+use super::{Split, SplitError};
 
 impl Scale {
     /// What these values are compared as.
@@ -26,28 +19,6 @@ impl Scale {
     pub fn of<'a>(values: impl Iterator<Item = &'a str> + Clone) -> Self {
         Key::of_all(values).0
     }
-}
-
-impl fmt::Display for Scale {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Times => "times",
-            Self::Numbers => "numbers",
-            Self::Text => "text in natural order",
-        })
-    }
-}
-
-/// How a field came to order the texts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ordered {
-    pub scale: Scale,
-    /// The first value and the last of each part that has any.
-    pub spans: Vec<(Split, String, String)>,
-    /// Of text, the first value that is neither a time nor a number, or not what the first of all is.
-    pub odd: Option<String>,
-    /// The items whose value lies before that of the item before them.
-    pub back: Vec<usize>,
 }
 
 /// Gives each item of `left` its part by the value of `field`.
@@ -84,7 +55,7 @@ pub(super) fn divide(
         }
         is_same
     });
-    let ends = class_ends(division.fractions, 0, left.len());
+    let ends = division.fractions.class_ends(0, left.len());
     let mut spans: Vec<(Split, String, String)> = Vec::new();
     let mut start = 0;
     for (_, value, members) in &units {

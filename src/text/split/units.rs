@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Contradictions, Item, digest};
-use crate::text::{Example, anomaly};
+use super::division::{Item, digest};
+use super::membership::Contradictions;
 
 /// The units of each class, by rank.
 pub(super) fn strata(units: &[Unit]) -> Vec<Vec<&Unit>> {
@@ -57,20 +57,6 @@ pub(super) fn single_units(items: &[Item], left: &[usize]) -> Vec<Unit> {
         Unit { rank, tie: item.text, class: item.class, members: vec![*index] }
     };
     left.iter().map(unit).collect()
-}
-
-/// What texts of the same classes share, and others have not.
-pub(super) fn class_of(example: &Example) -> u64 {
-    match &example.classes {
-        classes if classes.is_empty() || *classes == anomaly(false) => 0,
-        classes if *classes == anomaly(true) => 1,
-        classes => {
-            let written =
-                classes.iter().flat_map(|(head, class)| [head.as_bytes(), class.as_bytes()]);
-            // Above those that are given.
-            (digest(&written.collect::<Vec<_>>()) as u64) | 1 << 63
-        }
-    }
 }
 
 /// The class of most; anomalies are the rarer class, and win a tie.

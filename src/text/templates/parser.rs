@@ -7,12 +7,16 @@ use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
 use super::super::readers::check_label;
-use super::{FORMAT, Piece, Placeholder, Template, Templates};
+use super::template::{Piece, Placeholder, Template, Templates};
 use crate::base::diagnostics::suggest;
 use crate::base::toml::{self, Mistake, Reading};
 
 type Table<'a> = DeTable<'a>;
 type Value<'a> = Spanned<DeValue<'a>>;
+
+/// What a file of templates is, for whoever has none that can be read.
+pub const FORMAT: &str = "a file of templates has `[templates]` with lists `normal` and `anomaly`, and for each `{x}` in them `[entities.x]` \
+    with `label` and `values`; `pipeline init` writes one";
 
 /// Mistakes beyond these are not looked for: nobody reads them, and a hostile file must cost little.
 const KEPT: usize = 1000;

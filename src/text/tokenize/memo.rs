@@ -15,7 +15,7 @@ use regex::Regex;
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use super::{TokenizedText, encode, whole_characters};
+use super::tokens::{TokenizedText, encode, whole_characters};
 use crate::text::align::visible;
 use crate::text::pieces::LONGEST;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Answered, Shape};
+use super::answered::{Answered, Shape};
 use crate::app::tools::tagged_words;
 
 /// What `# key = value` takes as it is; all else is written as JSON.

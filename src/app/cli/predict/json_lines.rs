@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::super::lines::{Fields, Line};
-use super::{Answered, Shape};
+use super::answered::{Answered, Shape};
 use crate::app::tools::Prediction;
 
 /// What stands before the names of a line's own members that an answer's could be taken for.

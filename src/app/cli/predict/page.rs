@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use tempfile::NamedTempFile;
 
-use super::{Answered, Shape};
+use super::answered::{Answered, Shape};
 use crate::app::cli::Failure;
 use crate::app::cli::page::{SCRIPT, STYLE, data, escaped};
 use crate::base::disk::durable;

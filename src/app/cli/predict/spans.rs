@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Answered;
+use super::answered::Answered;
 use crate::base::visible;
 use crate::view::{Mark, format, marked};
 

@@ -1,8 +1,8 @@
 //! Answers as CSV, with a header.
 
 use super::super::lines::Fields;
+use super::answered::{Answered, Shape};
 use super::json_lines::kept_as;
-use super::{Answered, Shape};
 
 /// The column for members of lines that have none of their own.
 const OTHER: &str = "other";

@@ -1,7 +1,59 @@
 //! The families with BERT's layers: what each calls things, and the models that are published of it.
 
-use super::{KEYS, Keys, Kin, Sizes};
 use crate::nn::spec::{Dense, DenseActivation, Names};
+
+/// A family whose layers are BERT's.
+pub struct Kin {
+    /// What `model_type` of its `config.json` says.
+    pub model_type: &'static str,
+    /// What transformers calls the encoder.
+    pub(super) class: &'static str,
+    pub names: &'static Names,
+    pub(super) keys: &'static Keys,
+    /// What transformers takes where a file says nothing.
+    pub(super) defaults: Sizes,
+    /// Whether the rows of positions begin behind that of the padding, as fairseq has them.
+    pub counts_from_padding: bool,
+    pub(super) published: &'static [(&'static str, &'static str, Sizes)],
+}
+
+/// What a family's `config.json` calls things.
+pub(super) struct Keys {
+    pub(super) hidden_size: &'static str,
+    pub(super) num_hidden_layers: &'static str,
+    pub(super) num_attention_heads: &'static str,
+    pub(super) intermediate_size: &'static str,
+    pub(super) hidden_act: &'static str,
+    pub(super) hidden_dropout: &'static str,
+    pub(super) attention_dropout: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) vocab_size: usize,
+    /// The width of the embedding, where the family lets it be another than `hidden_size`.
+    pub(super) embedding_size: Option<usize>,
+    pub(super) hidden_size: usize,
+    pub(super) num_hidden_layers: usize,
+    pub(super) num_attention_heads: usize,
+    pub(super) intermediate_size: usize,
+    /// Rows of the table.
+    pub(super) max_position_embeddings: usize,
+    /// None where the family has no such table.
+    pub(super) type_vocab_size: usize,
+    pub(super) pad_token_id: u32,
+    pub(super) layer_norm_eps: f64,
+}
+
+pub(super) const KEYS: Keys = Keys {
+    hidden_size: "hidden_size",
+    num_hidden_layers: "num_hidden_layers",
+    num_attention_heads: "num_attention_heads",
+    intermediate_size: "intermediate_size",
+    hidden_act: "hidden_act",
+    hidden_dropout: "hidden_dropout_prob",
+    attention_dropout: "attention_probs_dropout_prob",
+};
 
 const DISTIL_KEYS: Keys = Keys {
     hidden_size: "dim",

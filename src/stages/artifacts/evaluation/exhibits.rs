@@ -23,31 +23,38 @@ const MOST: usize = 120;
 const LONGEST: usize = 600;
 const BEFORE: usize = 150;
 
-pub(super) fn of(evaluation: &Evaluation) -> Result<Vec<Exhibit>, StageError> {
-    let mut exhibits = Vec::new();
-    if let Some(LabelConfusion { labels, counts }) = evaluation.confusion()? {
-        let title = format!("{}: what tokens were taken for", tagging::TITLE);
-        exhibits.push(Exhibit::Matrix(Matrix { title, noun: "tokens".to_owned(), labels, counts }));
+impl Evaluation {
+    pub(super) fn exhibits(&self) -> Result<Vec<Exhibit>, StageError> {
+        let mut exhibits = Vec::new();
+        if let Some(LabelConfusion { labels, counts }) = self.confusion()? {
+            let title = format!("{}: what tokens were taken for", tagging::TITLE);
+            exhibits.push(Exhibit::Matrix(Matrix {
+                title,
+                noun: "tokens".to_owned(),
+                labels,
+                counts,
+            }));
+        }
+        let reliability = self.reliability()?;
+        for (head, judged) in self.judged()? {
+            // What is scored, where that is not what the model says.
+            let counts = self.class_confusion(&head.name)?;
+            let counts = counts.unwrap_or_else(|| judged.confusion(&head).counts);
+            exhibits.push(Exhibit::Matrix(Matrix {
+                title: format!("{}: what texts were taken for", classification::title(&head)),
+                noun: "texts".to_owned(),
+                labels: classification::titles(&head),
+                counts,
+            }));
+            exhibits.extend(curves(&head, &judged).into_iter().map(Exhibit::Plot));
+            exhibits.extend(reliability_of(&head, &judged, &reliability).map(Exhibit::Plot));
+        }
+        exhibits.extend(groups(&self.folder.join(Evaluation::GROUPS))?.map(Exhibit::Table));
+        let tasks = corpus::read_tasks(&self.folder)?;
+        let predictions = self.folder.join(Evaluation::PREDICTIONS);
+        exhibits.extend(mistakes(&predictions, &tasks)?.map(Exhibit::Mistakes));
+        Ok(exhibits)
     }
-    let reliability = evaluation.reliability()?;
-    for (head, judged) in evaluation.judged()? {
-        // What is scored, where that is not what the model says.
-        let counts = evaluation.class_confusion(&head.name)?;
-        let counts = counts.unwrap_or_else(|| judged.confusion(&head).counts);
-        exhibits.push(Exhibit::Matrix(Matrix {
-            title: format!("{}: what texts were taken for", classification::title(&head)),
-            noun: "texts".to_owned(),
-            labels: classification::titles(&head),
-            counts,
-        }));
-        exhibits.extend(curves(&head, &judged).into_iter().map(Exhibit::Plot));
-        exhibits.extend(reliability_of(&head, &judged, &reliability).map(Exhibit::Plot));
-    }
-    exhibits.extend(groups(&evaluation.folder.join(Evaluation::GROUPS))?.map(Exhibit::Table));
-    let tasks = corpus::read_tasks(&evaluation.folder)?;
-    let predictions = evaluation.folder.join(Evaluation::PREDICTIONS);
-    exhibits.extend(mistakes(&predictions, &tasks)?.map(Exhibit::Mistakes));
-    Ok(exhibits)
 }
 
 /// Precision over recall, and the receiver operating characteristic, of a head that decides between two classes.
