@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::common::mini::EVENTS;
 use crate::common::{Folder, program};
 pub use crate::common::{files_below, names};
 
@@ -18,21 +19,6 @@ pub use crate::common::{files_below, names};
 const PATIENCE: Duration = Duration::from_secs(600);
 
 const SETTINGS: &str = "[profile.default]\nthreads = 1\ndevice = \"cpu\"\n";
-
-const TEMPLATES: &str = r#"
-[templates]
-normal = ["Backup of {device} finished at {time}.", "Employee {person} renewed a password.", "Ticket of {person} about {device} closed at {time}."]
-anomaly = ["Intruder at {device} since {time}!", "Unknown login of {person} from {device}."]
-[entities.device]
-label = "DEV"
-values = ["printer", "router 7", "laptop", "switch"]
-[entities.time]
-label = "TIME"
-values = ["09:30", "noon", "17:45"]
-[entities.person]
-label = "PER"
-values = ["Ada", "Grace Hopper", "Linus"]
-"#;
 
 /// Six stages and 36 steps in about a quarter of a second, with a checkpoint at every third step.
 const SMALL: &str = r#"
@@ -114,7 +100,7 @@ impl Project {
     /// Writes the experiments into `folder`.
     pub fn fill(&self, folder: &Path) {
         let files =
-            [("pipeline.toml", SETTINGS), ("templates.toml", TEMPLATES), ("small.toml", SMALL)];
+            [("pipeline.toml", SETTINGS), ("templates.toml", EVENTS), ("small.toml", SMALL)];
         for (name, text) in files.into_iter().chain([
             ("sweep.toml", SWEEP),
             ("long.toml", LONG),
