@@ -47,7 +47,15 @@ const HEIGHT: f64 = 660.0;
 /// Room above the axes for the epochs.
 const EPOCHS: f64 = TICK + 12.0;
 
-/// Draws the total loss and its parts beside each other, over steps with the epochs marked: every training step pale, their moving average, and
+/// From the top of a line of panels to that of the next.
+const LINE: f64 = 600.0;
+
+/// How many panels stand beside each other: three at most, and as many in each line as can be.
+fn columns(panels: usize) -> usize {
+    panels.div_ceil(panels.div_ceil(3))
+}
+
+/// Draws the total loss and its parts beside each other, or in several lines where they are many, over steps with the epochs marked: every training step pale, their moving average, and
 /// validation as points.
 ///
 /// * `parts`: the names of the losses that each row has beside the total
@@ -69,8 +77,10 @@ pub fn loss_curves(rows: &[HistoryRow], parts: &[&str], path: &Path) -> Result<(
         });
     }
     let panel_width = if shown.len() == 1 { 1000.0 } else { 640.0 };
-    let width = MARGIN + panel_width * shown.len() as f64;
-    let canvas = Canvas::new(path, width, HEIGHT);
+    let columns = columns(shown.len());
+    let width = MARGIN + panel_width * columns as f64;
+    let lines = shown.len().div_ceil(columns);
+    let canvas = Canvas::new(path, width, HEIGHT + LINE * (lines - 1) as f64);
 
     let measured = |split| {
         rows.iter()
@@ -78,23 +88,15 @@ pub fn loss_curves(rows: &[HistoryRow], parts: &[&str], path: &Path) -> Result<(
             .any(|row| shown.iter().any(|(_, loss)| is_shown(loss(row))))
     };
     let smoothed = rows.iter().filter(|row| row.split == HistorySplit::Train).count() > SMOOTH_FROM;
-    let mut entries = Vec::new();
-    if measured(HistorySplit::Train) {
-        if smoothed {
-            entries.push(Entry::new(Mark::Line, PALE_BLUE, 3.0, "Training, single steps"));
-            entries.push(Entry::new(Mark::Line, BLUE, 3.5, "Training, moving average"));
-        } else {
-            entries.push(Entry::new(Mark::LineWithDots, BLUE, 5.0, "Training"));
-        }
-    }
-    if measured(HistorySplit::Validation) {
-        entries.push(Entry::new(Mark::LineWithDots, VERMILION, 5.5, "Validation"));
-    }
+    let entries =
+        entries(measured(HistorySplit::Train), smoothed, measured(HistorySplit::Validation));
     let top = heading(&canvas, MARGIN, width - MARGIN, "Loss during training", &entries) + EPOCHS;
 
     for (index, (label, loss)) in shown.iter().enumerate() {
-        let left = MARGIN + panel_width * index as f64;
-        let outer = Frame { left, top, right: left + panel_width - 40.0, bottom: HEIGHT - MARGIN };
+        let left = MARGIN + panel_width * (index % columns) as f64;
+        let down = LINE * (index / columns) as f64;
+        let (right, bottom) = (left + panel_width - 40.0, HEIGHT - MARGIN + down);
+        let outer = Frame { left, top: top + down, right, bottom };
         let points = |split| -> Vec<(f64, f64)> {
             rows.iter()
                 .filter(|row| row.split == split)
@@ -130,6 +132,21 @@ pub fn loss_curves(rows: &[HistoryRow], parts: &[&str], path: &Path) -> Result<(
         panel.finish(&canvas);
     }
     canvas.finish()
+}
+
+/// * `smoothed`: whether training has a moving average
+fn entries(training: bool, smoothed: bool, validation: bool) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    if training && smoothed {
+        entries.push(Entry::new(Mark::Line, PALE_BLUE, 3.0, "Training, single steps"));
+        entries.push(Entry::new(Mark::Line, BLUE, 3.5, "Training, moving average"));
+    } else if training {
+        entries.push(Entry::new(Mark::LineWithDots, BLUE, 5.0, "Training"));
+    }
+    if validation {
+        entries.push(Entry::new(Mark::LineWithDots, VERMILION, 5.5, "Validation"));
+    }
+    entries
 }
 
 fn heights(points: &[(f64, f64)]) -> Vec<f64> {

@@ -123,6 +123,18 @@ fn other_rows_give_other_bytes() {
 }
 
 #[test]
+fn losses_of_many_heads_stand_in_lines_of_three() {
+    let size = |heads: usize| {
+        let mut rows = history(40, 2);
+        rows.iter_mut().for_each(|row| row.parts = vec![row.loss; heads]);
+        let png = drawn(|path| loss_curves(&rows, &vec!["One"; heads], path));
+        [16, 20].map(|at| u32::from_be_bytes(png[at..at + 4].try_into().expect("four bytes")))
+    };
+    let ([width, height], [same, taller]) = (size(2), size(4));
+    assert!(width == same && height < taller, "{width} x {height}, {same} x {taller}");
+}
+
+#[test]
 fn histories_of_every_length_are_drawn() {
     for (steps, epochs) in [(1, 1), (2, 1), (5, 5), (29, 2), (40, 40), (3_000, 3), (9_000, 300)] {
         let rows = history(steps, epochs);
