@@ -223,6 +223,7 @@ fn corpus(out: &Path, context: &Context<'_>) -> Result<(), StageError> {
     }
     let classes = CorpusFiles::classes(out)?;
     let reading = Reading {
+        particular: Vec::new(),
         format: Some(Format::Jsonl),
         options: Options { heads: Heads::of(classes.as_ref()), ..Options::default() },
         classes: classes.as_ref(),

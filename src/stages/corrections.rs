@@ -320,6 +320,8 @@ impl Corrected<'_> {
             );
             remarks.push(Remark::Warning(text));
         }
+        let silent = self.silent(&of(Use::Applied));
+        remarks.extend(silent.map(Remark::Warning));
         if self.by_text > 0 {
             let texts = match self.by_text {
                 1 => "1 text is".to_owned(),
@@ -349,6 +351,23 @@ impl Corrected<'_> {
         }
         remarks.push(Remark::Note(self.summary()));
         Ok(remarks)
+    }
+
+    /// What there is to say of lines that fit a text, and say nothing of it.
+    fn silent(&self, applied: &[&Correction]) -> Option<String> {
+        let is_silent =
+            |line: &&&Correction| line.says.entities.is_none() && line.says.classes.is_empty();
+        let silent: Vec<&Correction> = applied.iter().filter(is_silent).copied().collect();
+        let heads: Vec<&str> = self.tasks.heads.iter().map(|head| head.name.as_str()).collect();
+        (!silent.is_empty()).then(|| {
+            format!(
+                "{} of {} corrections say neither entities nor a class of `{}`: {}",
+                silent.len(),
+                self.all.list.len(),
+                heads.join("`, `"),
+                listed(&silent)
+            )
+        })
     }
 
     fn summary(&self) -> String {

@@ -35,7 +35,7 @@ use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use self::read_corpus::RulesOf;
+pub use self::read_corpus::{Files, RulesOf};
 use crate::engine::stage::StageKind;
 use crate::training::Recipe;
 

@@ -1,6 +1,7 @@
 //! `read_corpus`: labelled texts as people have them.
 
 mod files;
+mod particular;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use self::files::Files;
+pub use self::files::Files;
 use super::corrections::Corrections;
 use super::facts;
 use super::fetch_model::NoInputs;
@@ -27,8 +28,8 @@ use crate::engine::stage::{
 use crate::stages::artifacts::CorpusFiles;
 use crate::stages::artifacts::known;
 use crate::text::readers::{
-    Classes, Columns, Encoding, Fields, Format, Heads, Lookup, Malformed, Nested, Options, Rules,
-    Scheme, Shipped, check_label,
+    Classes, Columns, Encoding, Fields, Format, Heads, Lookup, Malformed, Nested, Options, Purpose,
+    Rules, Scheme, Shipped, check_label,
 };
 use crate::text::{
     ANOMALY, ClassHead, Corpus, CorpusTasks, Offsets, Split, check_head_name, head_name,
@@ -168,7 +169,7 @@ pub struct ReadCorpus {
     /// What becomes of entities that overlap: `"refuse"` calls them a mistake, `"outermost"` keeps the one in which others lie (of two that cross, the first), `"longest"` the longest of those that overlap.
     #[serde(default, skip_serializing_if = "is_default")]
     pub nested: Nested,
-    /// Whether texts hold their entities as `[Ada](PER) wrote`; `\[` is a bracket.
+    /// Whether texts hold their entities as `[Ada](PER) wrote`; `\[` is a bracket. Of raw lines each is a text then.
     #[serde(default, skip_serializing_if = "is_default")]
     pub markup: bool,
     /// Of `conll`: where a line has its word and its tag, from 0, or from -1 for the last.
@@ -254,6 +255,7 @@ impl ReadCorpus {
             group: self.group.as_deref(),
             window: self.window.map(|Window { lines, step }| (lines, step.unwrap_or(lines))),
             parts: self.files().into_iter().filter_map(part).collect(),
+            particular: self.particular(),
             root: PathBuf::new(),
         })
     }
@@ -312,13 +314,6 @@ impl ReadCorpus {
             let help = "`\"syslog\"` and `\"apache\"` (also the access logs of nginx) come with the program";
             problem(&["rules"], &message, help);
         }
-        if self.rules.is_some() && self.format.is_some_and(|format| format != Format::Lines) {
-            problem(
-                &["rules", "format"],
-                "`rules` are for `format = \"lines\"`",
-                "leave one of them out",
-            );
-        }
         problems
     }
 
@@ -336,8 +331,8 @@ impl ReadCorpus {
             scheme: self.scheme,
             join: self.join.clone(),
             rules: self.rules.as_ref().map(RulesOf::read).transpose()?,
-            is_lookup: false,
-            by_id: false,
+            purpose: Purpose::Texts,
+            period_before: None,
         })
     }
 
@@ -353,13 +348,13 @@ impl ReadCorpus {
         CorpusTasks { tagging: true, heads: names.into_iter().map(head).collect() }
     }
 
-    /// How corrections are read: their fields are called as `review` calls them, whatever those of the files are.
+    /// How corrections are read: their fields are called as `review` calls them, or as those of the files are.
     fn of_corrections(&self) -> Options {
         Options {
             heads: Heads::of(self.classes.as_ref()),
             labels: self.labels.clone(),
             nested: self.nested,
-            by_id: true,
+            purpose: Purpose::Corrections(self.fields.clone()),
             ..Options::default()
         }
     }
@@ -413,6 +408,7 @@ impl Stage for ReadCorpus {
         }
         problems.extend(self.check_names());
         problems.extend(self.check_windows());
+        problems.extend(self.check_particular());
         problems
     }
 

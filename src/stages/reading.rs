@@ -4,12 +4,15 @@
 //! For each text, some 100 bytes of hashes, its line and its part are kept in between; with what the second pass keeps to tell of leaks, contradictions
 //! and repeated `id`s, a million lines take 0.4 GB.
 
+mod groups;
 mod items;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use self::groups::{Groups, NEEDED, is_ordered, unordered};
 use self::items::Items;
 use super::corrections::{Corrections, Numbering, Skip};
 use super::splits;
@@ -18,12 +21,12 @@ use crate::base::problem::{Position, Problem};
 use crate::base::visible;
 use crate::engine::stage::{Caveat, Remark, StageError};
 use crate::text::readers::{
-    self, Classes, Findings, Format, Guess, Heads, Joined, Lookup, Malformed, Note, Options,
+    self, Classes, Findings, Format, Guess, Heads, Lookup, Malformed, Note, Options, Period,
     Problems, ReadError, Scheme, Spot, Why, Windows,
 };
 use crate::text::{
     ANOMALY, ClassHead, CorpusTasks, Division, Example, FileNames, Membership, Place, Split,
-    SplitError, is_later,
+    SplitError,
 };
 
 /// Files that belong together.
@@ -52,6 +55,27 @@ type EachText<'e> = dyn FnMut(Option<Split>, Example) -> Result<(), StageError> 
 /// Takes a text and its split.
 pub(super) type Push<'p> = dyn FnMut(Split, Example) -> Result<(), StageError> + 'p;
 
+/// Something that is said of files, and has a meaning in some formats alone.
+pub(super) struct Particular {
+    pub(super) parameter: &'static str,
+    /// As an experiment has it.
+    pub(super) shown: &'static str,
+    pub(super) formats: &'static [Format],
+}
+
+impl Particular {
+    /// The formats, as a sentence goes on with them.
+    pub(super) fn listed(&self) -> String {
+        let names: Vec<String> =
+            self.formats.iter().map(|format| format!("`{}`", format.name())).collect();
+        match names.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+            None => String::new(),
+        }
+    }
+}
+
 /// What is read, and how.
 pub(super) struct Reading<'a> {
     /// `None` is guessed.
@@ -71,6 +95,8 @@ pub(super) struct Reading<'a> {
     /// What is put back once texts are divided.
     pub(super) corrections: Option<Corrections>,
     pub(super) parts: Vec<Part>,
+    /// What was said that is about files of some formats alone.
+    pub(super) particular: Vec<Particular>,
     /// Messages leave this folder out of paths.
     pub(super) root: PathBuf,
 }
@@ -105,6 +131,7 @@ impl Reading<'_> {
             let help = "`key` names a field of the texts and a column of the file with the same values in both";
             return Err(StageError::new(message).with_help(help).in_file_of("lookup"));
         }
+        self.check_particular(&walk)?;
         let mut remarks = self.said(&walk);
         let tasks = self.tasks(&walk.findings)?;
         if let Some(Part { parameter, paths, split: None }) = self.parts.first() {
@@ -187,6 +214,23 @@ impl Reading<'_> {
         Ok(remarks)
     }
 
+    /// Refuses what was said that is about none of the files.
+    fn check_particular(&self, walk: &Walk) -> Result<(), StageError> {
+        let is_idle = |it: &&Particular| {
+            walk.guesses.iter().all(|(_, guess)| !it.formats.contains(&guess.format))
+        };
+        let idle = self.particular.iter().find(is_idle);
+        let Some((it, (path, guess))) = idle.zip(walk.guesses.first()) else { return Ok(()) };
+        let (shown, format) = (it.shown, guess.format.name());
+        let message = format!(
+            "{shown} is for {}, and {} is read as `{format}`",
+            it.listed(),
+            named(std::slice::from_ref(path))
+        );
+        let help = "leave it out, or say with `format` what the file is";
+        Err(StageError::new(message).with_help(help).in_file_of(it.parameter))
+    }
+
     /// Lines before which a later one stands, where windows take them as they stand.
     fn scattered(
         &self,
@@ -240,6 +284,14 @@ impl Reading<'_> {
         }
     }
 
+    /// How the file after one of such a period is read.
+    fn options_after(&self, period_before: Option<Period>) -> Cow<'_, Options> {
+        match period_before {
+            None => Cow::Borrowed(&self.options),
+            Some(_) => Cow::Owned(Options { period_before, ..self.options.clone() }),
+        }
+    }
+
     /// Goes through all files.
     fn walk(
         &self,
@@ -260,6 +312,7 @@ impl Reading<'_> {
             said.classes.clone_from(&lookup.findings.classes);
             walk.findings.add(said);
         }
+        let names = self.names();
         for part in &self.parts {
             let mut groups = Groups::default();
             let failed = |error: &ReadError| in_file_of(StageError::of(error), part.parameter);
@@ -267,7 +320,8 @@ impl Reading<'_> {
                 let shown = path.strip_prefix(&self.root).unwrap_or(path);
                 let (mut failure, mut any) = (None, false);
                 let file = FileNames::number(walk.guesses.len());
-                let read = readers::read(path, self.format, &self.options, &mut |found| {
+                let options = self.options_after(walk.findings.period);
+                let read = readers::read(path, self.format, &options, &mut |found| {
                     any = true;
                     let done = match found.and_then(|example| self.complete(example)) {
                         Ok(_) if first_wrong.is_some() && !self.skips => Ok(()),
@@ -276,7 +330,10 @@ impl Reading<'_> {
                             example.file = file;
                             match self.group {
                                 None => each(part.split, example),
-                                Some(field) => groups.push(field, example, self),
+                                Some(field) => {
+                                    let heads = &self.options.heads;
+                                    groups.push(field, example, &self.division, heads, &names)
+                                }
                             }
                         }
                         Err(problem) => {
@@ -355,6 +412,12 @@ impl Reading<'_> {
         for (note, count) in &walk.findings.notes {
             let text = note.said(*count);
             remarks.push(if note.warns() { Remark::Warning(text) } else { Remark::Note(text) });
+        }
+        if let Some(words) = walk.findings.all_tagged() {
+            let text = format!(
+                "each of the {words} words is part of an entity, as a column of parts of speech would say: `columns` names another one, of fields `fields = {{ tags = \"...\" }}`"
+            );
+            remarks.push(Remark::Warning(text));
         }
         let mut paths = BTreeSet::new();
         for (path, _) in walk.guesses.iter().filter(|(path, _)| !paths.insert(path)) {
@@ -439,82 +502,6 @@ fn in_file_of(error: StageError, parameter: Option<&'static str>) -> StageError 
 
 /// More are an identifier, or a text.
 const MOST_CLASSES: usize = 1000;
-
-/// Texts of lines with one value each, in the order of their first lines. They are in memory until the last line is read.
-#[derive(Default)]
-struct Groups {
-    places: HashMap<String, usize>,
-    texts: Vec<Joined>,
-}
-
-impl Groups {
-    fn push(
-        &mut self,
-        field: &str,
-        line: Example,
-        reading: &Reading<'_>,
-    ) -> Result<(), StageError> {
-        let (division, heads) = (&reading.division, &reading.options.heads);
-        let Some(value) = line.fields.get(field) else {
-            let place = reading.names().line(Place::of(&line));
-            let message = format!("{place} has no field `{field}` to group by");
-            return Err(StageError::new(message).with_help(NEEDED).in_file_of("group"));
-        };
-        let Some(place) = self.places.get(value) else {
-            self.places.insert(value.clone(), self.texts.len());
-            self.texts.push(Joined::of(line));
-            return Ok(());
-        };
-        let joined = &mut self.texts[*place];
-        for (_, by) in division.by.fields().into_iter().filter(|(_, by)| *by != "text") {
-            let [one, other] = [&joined.example().fields, &line.fields].map(|it| it.get(by));
-            if other.is_some() && one != other {
-                let message = format!(
-                    "the lines of `{field}` {} have several values of `{by}`, such as {} in {}, and `by` is to keep each in one split",
-                    quoted(value),
-                    quoted(other.map_or("", String::as_str)),
-                    reading.names().line(Place::of(&line))
-                );
-                let help = format!("`by` needs a field that all lines of a `{field}` share");
-                return Err(StageError::new(message).with_help(help).in_file_of("group"));
-            }
-        }
-        for (head, class) in &line.classes {
-            let known = joined.example().classes.get(head).filter(|known| *known != class);
-            let two = known.map(|known| [known.clone(), class.clone()]);
-            if let Some(two) = two.filter(|two| heads.names(head).is_empty() && !is_ordered(two)) {
-                return Err(unordered(head, &two).in_file_of("group"));
-            }
-        }
-        joined.push(&line, heads);
-        // What a text holds lies before a cut where its last line does.
-        if let Some(order) = &division.order
-            && let Some(value) = line.fields.get(order)
-            && joined.example().fields.get(order).is_none_or(|known| is_later(value, known))
-        {
-            joined.set(order, value);
-        }
-        Ok(())
-    }
-}
-
-/// The help where a line lacks a field.
-const NEEDED: &str = "every line needs the field: a `[[field]]` of the rules finds one in the text of lines, and `on_error = \"skip\"` leaves out lines without it";
-
-/// Whether classes are numbers, whose order nobody needs to say.
-fn is_ordered(classes: &[String]) -> bool {
-    classes.len() < 2 || classes.iter().all(|class| class.parse::<i64>().is_ok())
-}
-
-/// What is wrong where lines are joined whose classes are in no order.
-fn unordered(head: &str, classes: &[String]) -> StageError {
-    let shown = classes.iter().take(8).map(|class| format!("{class:?}")).collect::<Vec<_>>();
-    let message = format!(
-        "the class of joined lines is the last of theirs in the order of classes, and nothing says the order of `{head}`"
-    );
-    let help = format!("`classes = {{ {head} = [{}] }}`, in their order", shown.join(", "));
-    StageError::new(message).with_help(help)
-}
 
 /// The windows of each split, and how many of them were handed out.
 type Open = [(Windows, usize); 3];

@@ -451,3 +451,109 @@ fn words_that_are_numbered_are_read_and_what_has_no_tags_or_no_two_texts_is_refu
         assert!(shot.code == Some(2) && shot.stderr.contains(reason), "{shot}");
     }
 }
+
+#[test]
+fn a_file_whose_text_has_another_name_is_read_by_its_longest_strings_or_as_it_is_told() {
+    let row = |n: usize| match n {
+        0 => "id,subject,narrative,label".to_owned(),
+        _ => format!("{n},note {n},the disk {n} of the host is full,{}", class(n)),
+    };
+    let text = written("notes.csv", row);
+    assert!(text.contains("\nfields = { text = \"narrative\" }"), "{text}");
+    assert!(text.contains("the text: `narrative`, whose strings are the longest"), "{text}");
+    let world = World::empty();
+    world.write("notes.csv", (0..40).map(|n| row(n) + "\n").collect::<String>());
+    let shot = world.pipeline(["init", "--data", "notes.csv", "--text", "subject"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    assert!(world.read("experiments/notes.toml").contains("\nfields = { text = \"subject\" }"));
+    let absent = world.pipeline(["init", "--data", "notes.csv", "--text", "body", "other"]);
+    assert!(absent.code == Some(2) && absent.stderr.contains("no column `body`"), "{absent}");
+}
+
+#[test]
+fn a_bracket_that_nothing_closes_leaves_out_its_sentence_and_not_the_scheme() {
+    let world = World::empty();
+    let sentence = |n: usize| format!("Ada (PER*\nLovelace *)\nwrote{n} *\n\n");
+    let sentences: String = (0..40).map(sentence).collect();
+    world.write("tags.conll", format!("{sentences}Ada (PER*\nwrote *\n\n"));
+    is_read(&world, "tags.conll", &["PER"]);
+    let text = world.read("experiments/tags.toml");
+    assert!(text.contains("entities: PER 40") && text.contains("on_error = \"skip\""), "{text}");
+}
+
+#[test]
+fn tags_in_a_column_before_the_last_are_found_and_parts_of_speech_are_no_entities() {
+    let text = written("middle.conll", |n| format!("Ada\t(PER*\tNN\nL{n}\t*)\tNN\nran\t*\tVB\n"));
+    assert!(text.contains("\ncolumns = { token = 0, tag = 1 }"), "{text}");
+    let world = World::empty();
+    let words = |n: usize| format!("Ada NN\nran{n} VB\n\n");
+    world.write("speech.conll", (0..40).map(words).collect::<String>());
+    let shot = world.pipeline(["init", "--data", "speech.conll"]);
+    assert!(shot.code == Some(2) && shot.stderr.contains("each of its 80 words"), "{shot}");
+}
+
+#[test]
+fn numbers_of_classes_and_labels_get_names_from_the_data_set_or_ones_to_replace() {
+    let world = World::empty();
+    let line = |n: usize| format!("{{\"text\": \"text {n}\", \"label\": {}}}\n", n % 2);
+    world.write("set/train.jsonl", (0..40).map(line).collect::<String>());
+    let features = r#"{"features": {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}}"#;
+    world.write("set/dataset_info.json", features);
+    assert_eq!(world.pipeline(["init", "--data", "set/train.jsonl"]).code, Some(0));
+    let text = world.read("experiments/train.toml");
+    assert!(text.contains(r#"classes = { label = ["neg", "pos"] }"#), "{text}");
+    let text = written("numbered.jsonl", |n| {
+        format!(
+            r#"{{"text": "Ada wrote {n}", "annotations": [{{"label": 3, "start_offset": 0, "end_offset": 3, "user": 1}}]}}"#
+        )
+    });
+    assert!(text.contains("\nlabels = { \"3\" = \"LABEL_3\" } "), "{text}");
+}
+
+#[test]
+fn marks_with_spaces_marked_lines_and_json_in_a_log_are_read() {
+    let text = written("marked.csv", |n| match n {
+        0 => "text".to_owned(),
+        _ => format!("[Ada](First Name) wrote {n}"),
+    });
+    assert!(text.contains("entities: First_Name 39"), "{text}");
+    let text = written("marked.txt", |n| format!("[Ada](PER) wrote {n}"));
+    assert!(
+        text.contains("format = \"lines\"\nmarkup = true") && text.contains("PER 40"),
+        "{text}"
+    );
+    let text =
+        written("json.log", |n| format!(r#"{{"text": "disk {n}", "level": "{}"}}"#, class(n)));
+    assert!(text.contains("format = \"jsonl\""), "{text}");
+}
+
+#[test]
+fn utf_16_without_a_mark_is_told_and_refused_with_its_remedy_where_it_is_not() {
+    let world = World::empty();
+    let lines: String = (0..40).map(|n| format!("text {n},{}\n", class(n))).collect();
+    let bytes = format!("text,label\n{lines}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect::<Vec<u8>>();
+    world.write("wide.csv", bytes);
+    assert_eq!(world.pipeline(["init", "--data", "wide.csv"]).code, Some(0));
+    let text = world.read("experiments/wide.toml");
+    assert!(text.contains("\nencoding = \"utf-16\""), "{text}");
+    world.write("experiments/narrow.toml", text.replace("encoding = \"utf-16\"", ""));
+    let wide = world.pipeline(["check", "--data", "experiments/wide.toml"]);
+    let narrow = world.pipeline(["check", "--data", "experiments/narrow.toml"]);
+    assert_eq!((wide.code, narrow.code), (Some(0), Some(2)), "{wide}{narrow}");
+    assert!(narrow.stderr.contains("help: `encoding = \"utf-16\"` reads it"), "{narrow}");
+}
+
+#[test]
+fn several_labels_for_a_text_are_no_class_and_that_is_said() {
+    let world = World::empty();
+    let line = |n: usize| format!("{{\"text\": \"text {n}\", \"labels\": [\"a\", \"b\"]}}\n");
+    world.write("many.jsonl", (0..40).map(line).collect::<String>());
+    let shot = world.pipeline(["init", "--data", "many.jsonl"]);
+    assert!(
+        shot.code == Some(2) && shot.stderr.contains("`labels` holds lists of several"),
+        "{shot}"
+    );
+}

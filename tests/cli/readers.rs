@@ -472,3 +472,31 @@ fn tables_are_read_by_any_delimiter_with_capitals_in_the_header_and_lines_that_a
         }
     }
 }
+
+#[test]
+fn what_is_about_files_of_another_format_is_refused_whether_that_was_said_or_guessed() {
+    let world = reading(
+        "path = \"data/datasets.csv\"\ncolumns = { token = 1 }\nclasses = [\"severity\"]\n",
+    );
+    let guessed = world.pipeline(["check", "--data", FILE]);
+    let said = world.pipeline(["check", FILE, "--set", "corpus.format=csv"]);
+    snapshot!(guessed, said);
+}
+
+#[test]
+fn corrections_may_call_fields_as_the_corpus_does() {
+    let world = reading(
+        "path = \"data/own.csv\"\nclasses = { bad = [\"no\", \"yes\"] }\nfields = { text = \"What\", bad = \"How bad?\", id = \"no\" }\ncorrections = \"data/fixes.csv\"\n",
+    );
+    let row = |n: usize| format!("{n},text {n},{}\n", ["no", "yes"][n % 2]);
+    let header = "no,What,How bad?\n";
+    let rows: String = (0..20).map(row).collect();
+    world.write("experiments/data/own.csv", format!("{header}{rows}"));
+    world.write("experiments/data/fixes.csv", format!("{header}2,text 2,yes\n"));
+    let shot = world.pipeline(["check", "--data", FILE]);
+    assert!(
+        shot.code == Some(0)
+            && shot.stdout.contains("1 text was looked at again: 1 with another `bad` now"),
+        "{shot}"
+    );
+}

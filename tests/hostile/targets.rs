@@ -109,20 +109,30 @@ fn all_options() -> readers::Options {
     }
 }
 
+/// Options under which lines say labels of texts that are elsewhere.
+fn corrections() -> readers::Options {
+    let fields = readers::Fields { text: Some("t".to_owned()), ..readers::Fields::default() };
+    readers::Options { purpose: readers::Purpose::Corrections(fields), ..all_options() }
+}
+
 /// The same in an array, and whatever else is JSON.
 pub fn json(bytes: &[u8]) {
     texts(Format::Json, bytes, &all_options());
+    texts(Format::Json, bytes, &corrections());
 }
 
 /// Words and tags.
 pub fn conll(bytes: &[u8]) {
     texts(Format::Conll, bytes, &all_options());
+    let scheme = Some(readers::Scheme::Brackets);
+    texts(Format::Conll, bytes, &readers::Options { scheme, ..all_options() });
 }
 
 /// Tables, and marks in their texts.
 pub fn table(bytes: &[u8]) {
     texts(Format::Csv, bytes, &all_options());
     texts(Format::Tsv, bytes, &readers::Options { markup: true, ..all_options() });
+    texts(Format::Csv, bytes, &corrections());
 }
 
 /// Exports of Label Studio.
@@ -132,6 +142,7 @@ pub fn label_studio(bytes: &[u8]) {
 
 /// Raw lines and the rules that come with the program; and rules of somebody else.
 pub fn log(bytes: &[u8]) {
+    texts(Format::Lines, bytes, &readers::Options { markup: true, ..all_options() });
     for shipped in [readers::Shipped::Syslog, readers::Shipped::Apache] {
         let rules = Some(readers::Rules::shipped(shipped));
         texts(Format::Lines, bytes, &readers::Options { rules, ..all_options() });

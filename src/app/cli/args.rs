@@ -547,6 +547,9 @@ pub struct Init {
     /// A file of labelled texts: the experiment trains on it, and says why it does so as it does
     #[arg(long, value_name = "FILE", conflicts_with = "template")]
     pub data: Option<PathBuf>,
+    /// The field or column of that file that holds the text; told from the file where this is left out
+    #[arg(long, value_name = "FIELD", requires = "data")]
+    pub text: Option<String>,
     /// What to start from
     #[arg(long, value_enum, default_value_t = Template::Joint)]
     pub template: Template,

@@ -7,9 +7,10 @@ use std::path::{Component, Path, PathBuf};
 use super::args::{Init, Template};
 use super::root::SETTINGS;
 use super::{Failure, terminal};
-use crate::app::tools::Sketch;
+use crate::app::tools::{DataFiles, Sketch};
 use crate::base::disk::no_room::NoRoom;
 use crate::base::outputs;
+use crate::stages::Files;
 
 /// What a template consists of: the experiment first; the path in the folder, and the text.
 fn files(template: Template) -> &'static [(&'static str, &'static str)] {
@@ -91,11 +92,17 @@ pub fn run(arguments: &Init) -> Result<(), Failure> {
 
 /// An experiment that trains on a file of somebody's.
 fn sketched(arguments: &Init, data: &Path) -> Result<(String, Cow<'static, str>), Failure> {
-    let sketch = Sketch::of(data)
+    let files = DataFiles { named: data, paths: Files::One(data.to_owned()).paths() };
+    let sketch = Sketch::of(&files, arguments.text.as_deref())
         .map_err(|problem| Failure::usage(problem.message).with_help_of(problem.help))?;
     terminal::print(&format!("{}: {}\n", data.display(), sketch.summary()))?;
-    let stem = data.file_name().unwrap_or_default().to_string_lossy();
-    let stem = stem.split('.').next().unwrap_or_default();
+    let stem = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.split('.').next().unwrap_or_default().to_owned()
+    };
+    let is_pattern = |stem: &String| !stem.contains(|it: char| it.is_ascii_alphanumeric());
+    let folder = data.parent().unwrap_or(data);
+    let stem = Some(stem(data)).filter(|it| !is_pattern(it)).unwrap_or_else(|| stem(folder));
     let is_plain = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-';
     let name: String = stem.chars().map(|it| if is_plain(it) { it } else { '_' }).collect();
     let begins_well = name.starts_with(|it: char| it.is_ascii_alphanumeric());

@@ -28,6 +28,15 @@ pub struct Line {
     pub fields: Fields,
     /// The text, or why there is none.
     pub text: Result<String, NoText>,
+    /// Whether it was to be taken apart by rules, and none of them fits.
+    pub is_whole: bool,
+}
+
+impl Line {
+    /// A line that is taken as it comes.
+    pub fn new(fields: Fields, text: Result<String, NoText>) -> Self {
+        Self { fields, text, is_whole: false }
+    }
 }
 
 /// Why a line has no text.
@@ -179,7 +188,7 @@ impl<R: Read> Lines<R> {
     }
 
     fn line(&mut self) -> Result<Option<Line>, Unreadable> {
-        let without = |text| Ok(Some(Line { fields: Fields::default(), text }));
+        let without = |text| Ok(Some(Line::new(Fields::default(), text)));
         let mut bytes = Vec::new();
         let read = self
             .reader
@@ -212,11 +221,9 @@ impl<R: Read> Lines<R> {
             return without(Ok(line.to_owned()));
         }
         if let Some(log) = &mut self.log {
-            let LogLine { text, fields } = log.read(line);
-            return Ok(Some(Line {
-                fields: Fields::of_log(&self.field, &text, fields),
-                text: Ok(text),
-            }));
+            let LogLine { text, fields, is_whole } = log.read(line);
+            let fields = Fields::of_log(&self.field, &text, fields);
+            return Ok(Some(Line { fields, text: Ok(text), is_whole }));
         }
         if self.form == Form::Text {
             return without(Ok(line.to_owned()));
@@ -229,7 +236,7 @@ impl<R: Read> Lines<R> {
             (Form::Json, Ok(fields)) => {
                 let no_field = || NoText::NoField { field: self.field.clone() };
                 let text = fields.text(&self.field).ok_or_else(no_field);
-                Ok(Some(Line { fields, text }))
+                Ok(Some(Line::new(fields, text)))
             }
             (Form::Json, Err(error)) => without(Err(not_an_object(&error))),
             (Form::Text | Form::Unknown, _) => without(Ok(line.to_owned())),

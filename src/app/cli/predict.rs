@@ -65,9 +65,13 @@ pub fn run(arguments: &Predict, color: When) -> Result<Outcome, Failure> {
         waiting: String::new(),
         bad: BadLines::new(written),
         lines: 0,
+        whole: 0,
         progress: bytes.and_then(|bytes| Progress::of(bytes, &service)),
     };
     let outcome = writer.write_all(&parts, |error| unreadable(error, &name, arguments))?;
+    if let Some(warning) = writer.unknown_lines() {
+        terminal::complain(&warning);
+    }
     if let Some(page) = writer.page {
         page.finish(&writer.shape, &arguments.model)?;
     }
@@ -150,10 +154,21 @@ struct Writer {
     waiting: String,
     bad: BadLines,
     lines: u64,
+    /// Lines that no rule has taken apart.
+    whole: u64,
     progress: Option<Progress>,
 }
 
 impl Writer {
+    /// What to say of lines that the rules do not know, as those of another log.
+    fn unknown_lines(&self) -> Option<String> {
+        let (whole, lines) = (self.whole, self.lines);
+        let are = if whole == 1 { "1 line was" } else { &format!("{whole} lines were") };
+        (whole > 0).then(|| {
+            format!("warning: {are} tagged whole, of {lines}: no `line` of the rules fits; is it another log than `--rules` is for?\n")
+        })
+    }
+
     /// Returns how the command ends once all is written.
     ///
     /// * `unreadable`: says why there is no more to read
@@ -194,6 +209,7 @@ impl Writer {
         let Part { lines, mut answers, bytes } = part;
         for line in lines {
             self.lines += 1;
+            self.whole += u64::from(line.is_whole);
             let answer = match &line.text {
                 Err(reason) => Err(reason.to_string()),
                 Ok(_) => {

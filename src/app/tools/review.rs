@@ -83,7 +83,11 @@ impl Unlabelled {
             }
             ControlFlow::Continue(())
         });
-        read.map_err(|error| StageError::of(&error))?;
+        let (guess, _) = read.map_err(|error| StageError::of(&error))?;
+        if options.fields.text.is_some() && guess.format == Format::Lines {
+            let message = format!("`{}` holds raw lines, which have no fields", file.display());
+            return Err(StageError::new(message).with_help("leave out `--field`"));
+        }
         if problems.count() > 0 {
             return Err(StageError::of(&ReadError::Malformed(problems)));
         }

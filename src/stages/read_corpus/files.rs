@@ -20,7 +20,8 @@ pub enum Files {
 
 impl Files {
     /// The files that are there now; a path that fits none stands for itself, so that it is said to be missing.
-    pub(super) fn paths(&self) -> Vec<PathBuf> {
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
         match self {
             Self::One(path) => expanded(path),
             Self::Several(paths) => paths.iter().flat_map(|path| expanded(path)).collect(),

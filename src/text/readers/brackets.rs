@@ -1,6 +1,7 @@
 //! Tags as the shared tasks from 2004 to 2012 have them: brackets around words, such as `(PER*`, `*` and `*)` for an entity of three words, `(PER)` or
 //! `(PER*)` for one of a single word, and `*` outside of any.
 
+use super::tags::Chunk;
 use crate::base::visible;
 
 /// What a tag opens, and how often it closes something.
@@ -26,39 +27,38 @@ fn part(tag: &str) -> Option<Part<'_>> {
     (is_whole && opens.iter().all(is_name)).then_some(Part { opens, closes })
 }
 
-/// The same tags in IOB2.
+/// Whether a tag is a bracket, and could be the name of a type in no other scheme.
+pub(super) fn is_one(tag: &str) -> bool {
+    part(tag).is_some()
+}
+
+/// The entities of a sentence in the order in which they open, also those that lie in others.
 ///
 /// # Errors
-/// The first that is none, or that does not fit those before it.
-pub(super) fn to_iob2(tags: &[String]) -> Result<Vec<String>, String> {
-    let mut open: Option<&str> = None;
-    let mut found = Vec::with_capacity(tags.len());
-    for tag in tags {
-        let shown = || visible::line(tag);
+/// The first word whose tag is no bracket, or does not fit those before it, and what is wrong with it.
+pub(super) fn chunks(tags: &[String]) -> Result<Vec<Chunk<'_>>, (usize, String)> {
+    let mut found: Vec<Chunk<'_>> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    for (at, tag) in tags.iter().enumerate() {
         let Some(Part { opens, closes }) = part(tag) else {
-            return Err(format!("`{}` is no bracket such as `(PER*`, `*` or `*)`", shown()));
+            let shown = visible::line(tag);
+            return Err((at, format!("`{shown}` is no bracket such as `(PER*`, `*` or `*)`")));
         };
-        found.push(match (opens.as_slice(), open) {
-            ([], None) => "O".to_owned(),
-            ([], Some(kind)) => format!("I-{kind}"),
-            ([kind], None) => format!("B-{kind}"),
-            _ => {
-                return Err(format!(
-                    "`{}` opens a bracket inside of another, and entities lie side by side: `columns` may name another column",
-                    shown()
-                ));
-            }
-        });
-        open = opens.first().copied().or(open);
-        match (closes, open) {
-            (0, _) => {}
-            (1, Some(_)) => open = None,
-            _ => return Err(format!("`{}` closes more than is open", shown())),
+        for kind in opens {
+            open.push(found.len());
+            found.push(Chunk { first: at, past: at + 1, kind });
+        }
+        for _ in 0..closes {
+            let Some(closed) = open.pop() else {
+                return Err((at, format!("`{}` closes more than is open", visible::line(tag))));
+            };
+            found[closed].past = at + 1;
         }
     }
-    match open {
-        Some(kind) => {
-            Err(format!("`({}*` is open at the end of the sentence", visible::line(kind)))
+    match open.first().map(|open| found[*open]) {
+        Some(Chunk { first, kind, .. }) => {
+            let kind = visible::line(kind);
+            Err((first, format!("`({kind}*` is open at the end of the sentence")))
         }
         None => Ok(found),
     }
@@ -68,26 +68,35 @@ pub(super) fn to_iob2(tags: &[String]) -> Result<Vec<String>, String> {
 mod tests {
     use super::*;
 
-    fn read(tags: &str) -> Result<String, String> {
+    fn read(tags: &str) -> Result<Vec<(usize, usize, String)>, String> {
         let tags: Vec<String> = tags.split(' ').map(str::to_owned).collect();
-        to_iob2(&tags).map(|tags| tags.join(" "))
+        let found = chunks(&tags).map_err(|(_, message)| message)?;
+        Ok(found.iter().map(|it| (it.first, it.past, it.kind.to_owned())).collect())
+    }
+
+    fn chunk(first: usize, past: usize, kind: &str) -> (usize, usize, String) {
+        (first, past, kind.to_owned())
     }
 
     #[test]
     fn brackets_say_where_entities_begin_and_end() {
-        let tags = "* (PER* * *) (GPE) (WORK-OF_ART*) *";
-        let expected = "O B-PER I-PER I-PER B-GPE B-WORK-OF_ART O";
-        assert_eq!(read(tags).as_deref(), Ok(expected));
+        let expected = vec![chunk(1, 4, "PER"), chunk(4, 5, "GPE"), chunk(5, 6, "WORK-OF_ART")];
+        assert_eq!(read("* (PER* * *) (GPE) (WORK-OF_ART*) *"), Ok(expected));
+    }
+
+    #[test]
+    fn an_entity_may_lie_in_another() {
+        let expected = vec![chunk(0, 3, "ORG"), chunk(0, 2, "LOC"), chunk(2, 3, "X")];
+        assert_eq!(read("(ORG(LOC* *) (X*))"), Ok(expected));
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
         for (tags, problem) in [
-            ("(A* * (B*)", "`(B*)` opens a bracket inside of another"),
-            ("(A(B* *))", "`(A(B*` opens a bracket inside of another"),
+            ("(A* * (B*)", "`(A*` is open at the end"),
             ("* *)", "`*)` closes more than is open"),
             ("(A* *", "`(A*` is open at the end"),
-            ("B-PER O", "`B-PER` is no bracket"),
+            ("* B-PER O", "`B-PER` is no bracket"),
             ("(A", "`(A` is no bracket"),
             ("- *", "`-` is no bracket"),
         ] {

@@ -14,13 +14,14 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 use std::ops::ControlFlow;
 
+use super::brackets;
 use super::findings::{Findings, Note};
 use super::options::Options;
 use super::pieces::{Each, in_line, lines};
 use super::problems::Malformed;
 use super::sentence::Sentence;
 use super::shapes;
-use super::tags::{Scheme, Tag};
+use super::tags::Tag;
 use crate::text::Example;
 
 /// What begins a document, in the place of a word.
@@ -94,11 +95,11 @@ impl Reader<'_, '_> {
         if line.chars().all(|character| character.is_whitespace() || character == '\0') {
             return self.end();
         }
-        if line.starts_with(DOCUMENT) || self.is_bracketed() && line.starts_with(BEGIN) {
+        if line.starts_with(DOCUMENT) || line.starts_with(BEGIN) {
             self.documents += 1;
             return self.end();
         }
-        if self.is_bracketed() && line.starts_with(END) {
+        if line.starts_with(END) {
             return self.end();
         }
         let tabs = self.shape.map_or(line.contains('\t'), |(tabs, _)| tabs);
@@ -144,10 +145,6 @@ impl Reader<'_, '_> {
         ControlFlow::Continue(())
     }
 
-    fn is_bracketed(&self) -> bool {
-        self.options.scheme == Some(Scheme::Brackets)
-    }
-
     /// A line that begins with `#` before the first word of a sentence, and could not be a word with a tag.
     fn is_comment(&self, line: &str, cells: &[&str]) -> bool {
         if !line.starts_with('#') {
@@ -173,21 +170,11 @@ impl Reader<'_, '_> {
         let sentence = Sentence { words: &words, tags: &tags, text: None };
         let (mut text, entities) = match sentence.read(self.options, &mut self.findings) {
             Ok(content) => content,
-            // The first tag that is wrong, of the line where it stands.
-            Err(message) => {
-                let at = tags.iter().position(|tag| Tag::prefixed(tag).is_none());
-                let (number, shown) = match at {
-                    Some(at)
-                        if !matches!(
-                            self.options.scheme,
-                            Some(Scheme::Plain | Scheme::Brackets)
-                        ) =>
-                    {
-                        (line + at, format!("{} {}", words[at], tags[at]))
-                    }
-                    _ => (line, begin),
-                };
-                return (self.each)(Err(in_line(number, &shown, 0, message)));
+            Err(problem) => {
+                let at = problem.place;
+                let shown = format!("{} {}", words[at], tags[at]);
+                let place = in_line(line + at, &shown, 0, String::new()).place;
+                return (self.each)(Err(problem.at(place)));
             }
         };
         if text.contains('\0') {
@@ -222,14 +209,14 @@ fn cells(line: &str, tabs: bool) -> Vec<&str> {
 
 /// Whether lines look like words with tags: several columns, of which the last are tags.
 pub(super) fn looks_like_one(lines: &[&str]) -> bool {
-    let mut tags = 0;
-    let (mut words, mut blank) = (0, 0);
+    let (mut tags, mut brackets) = (0, 0);
+    let (mut words, mut blank, mut outside) = (0, 0, 0);
     for line in lines {
         if line.trim().is_empty() {
             blank += 1;
             continue;
         }
-        if line.starts_with(DOCUMENT) {
+        if line.starts_with(DOCUMENT) || line.starts_with(BEGIN) {
             return true;
         }
         if line.starts_with("# ") && words == 0 {
@@ -239,10 +226,14 @@ pub(super) fn looks_like_one(lines: &[&str]) -> bool {
         if cells.len() < 2 {
             return false;
         }
-        let tag = Tag::prefixed(cells.last().copied().unwrap_or_default().trim());
+        let last = cells.last().copied().unwrap_or_default().trim();
         words += 1;
-        tags += usize::from(tag.is_some());
+        tags += usize::from(Tag::prefixed(last).is_some());
+        brackets += usize::from(brackets::is_one(last));
+        outside += usize::from(last == "*");
     }
+    // A text may end with a word in brackets.
+    let tags = if outside > 0 { tags.max(brackets) } else { tags };
     // Texts that end with a lone `O` are no rarity, nine of ten of them in a file are.
     tags * 10 >= words * 9 && words > 0 && (blank > 0 || words == tags)
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::findings::{Findings, Note};
 use super::json::{Members, Text, describe};
-use super::labels::label;
+use super::labels::label_of_span;
 use super::options::{Nested, Options};
 use super::problems::Misread;
 use crate::text::Entity;
@@ -18,6 +18,10 @@ use crate::text::offsets::{Offsets, Ruler};
 const STARTS: [&str; 3] = ["start", "start_offset", "begin"];
 const ENDS: [&str; 2] = ["end", "end_offset"];
 const LABELS: [&str; 4] = ["label", "type", "tag", "labels"];
+
+/// The help where entities overlap.
+pub(super) const NESTED: &str =
+    "`nested = \"outermost\"` or `\"longest\"` says which of entities that overlap to keep";
 
 /// Whether a value looks like an entity: an object with a start, or `[start, end, label]`.
 pub(super) fn looks_like_one(value: &RawValue) -> bool {
@@ -57,15 +61,12 @@ pub(super) fn read(
                 format!("`labels = {{ \"{name}\" = \"NAME\" }}` says what each number stands for");
             return Err(wrong(format!("`label` of {whose} is the number {name}")).help(help));
         }
-        let label = label(name, &options.labels, findings)
+        let label = label_of_span(name, &options.labels, findings)
             .map_err(|problem| wrong(format!("`label` of {whose} {problem}")))?;
         entities.push(Entity { start, end, label });
     }
-    apart(entities, options.nested, findings).map_err(|(index, message)| {
-        line.wrong(values[index], message).help(
-            "`nested = \"outermost\"` or `\"longest\"` says which of entities that overlap to keep",
-        )
-    })
+    apart(entities, options.nested, findings)
+        .map_err(|(index, message)| line.wrong(values[index], message).help(NESTED))
 }
 
 /// Start, end and label of an entity as they stand, and its text where it says one.

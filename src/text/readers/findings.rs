@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::look::Look;
 use super::tags::{Evidence, Scheme};
+use super::years::Period;
 use crate::base::visible;
 
 /// A guess, a repair, or something that was left out.
@@ -22,6 +24,8 @@ pub enum Note {
     Delimiter(char),
     /// A label that BIO labels do not allow, or that was to be called otherwise.
     Label { from: String, to: String },
+    /// A label of a span that begins as the tag of a word does.
+    Prefixed(String),
     /// An entity that overlaps another, by what was said of those.
     Nested(&'static str),
     /// A text with a NUL.
@@ -60,6 +64,7 @@ impl Note {
                 | Self::Numbered
                 | Self::OtherResults(_)
                 | Self::LooksMarked
+                | Self::Prefixed(_)
                 | Self::WholeLine
         )
     }
@@ -96,12 +101,12 @@ impl Note {
                 name(to),
                 plural("entity", "entities")
             ),
-            Self::Nested(nested) => format!(
-                "{} left out, which {} (`nested = \"{}\"`)",
-                plural("entity was", "entities were"),
-                if count == 1 { "overlaps another" } else { "overlap others" },
-                nested
-            ),
+            Self::Prefixed(label) => prefixed(label, &plural("entity", "entities")),
+            Self::Nested(nested) => {
+                let overlap = if count == 1 { "overlaps another" } else { "overlap others" };
+                let entities = plural("entity was", "entities were");
+                format!("{entities} left out, which {overlap} (`nested = \"{nested}\"`)")
+            }
             Self::Nul => {
                 format!("{} a NUL, which is read as U+FFFD", plural("text holds", "texts hold"))
             }
@@ -150,6 +155,14 @@ impl Note {
     }
 }
 
+/// What to say of a label that begins as the tag of a word does.
+fn prefixed(label: &str, entities: &str) -> String {
+    let (from, to) = (visible::line(label), visible::line(label.get(2..).unwrap_or_default()));
+    format!(
+        "the label `{from}` of {entities} begins as the tag of a word does, and is taken as it is: `labels = {{ \"{from}\" = \"{to}\" }}` calls it otherwise"
+    )
+}
+
 /// What was found in files, beside their texts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
@@ -158,8 +171,15 @@ pub struct Findings {
     pub has_entities: bool,
     /// The classes of each head, by name.
     pub classes: BTreeMap<String, BTreeSet<String>>,
-    /// Whether tags of words have no prefixes, where there are any.
-    pub(super) is_plain: Option<bool>,
+    /// The controls of a tool in which one of several choices was taken.
+    pub chosen: BTreeSet<String>,
+    /// When the lines of a log were written, where their times say no year.
+    pub period: Option<Period>,
+    /// What tags of words look like, where there are any that show it.
+    pub(super) look: Option<Look>,
+    /// Words that have a tag, and those of them that are outside of entities.
+    pub(super) tagged: usize,
+    pub(super) outside: usize,
     pub(super) evidence: Evidence,
 }
 
@@ -176,7 +196,11 @@ impl Findings {
         for (head, names) in other.classes {
             self.classes.entry(head).or_default().extend(names);
         }
-        self.is_plain = self.is_plain.or(other.is_plain);
+        self.look = self.look.or(other.look);
+        self.chosen.extend(other.chosen);
+        self.period = other.period.or(self.period);
+        self.tagged += other.tagged;
+        self.outside += other.outside;
         self.evidence.add(other.evidence);
     }
 
@@ -185,11 +209,20 @@ impl Findings {
     /// * `asked`: the one that somebody said
     #[must_use]
     pub fn scheme(&self, asked: Option<Scheme>) -> Option<(Scheme, usize)> {
-        let found = match self.is_plain? {
-            true => Scheme::Plain,
-            false => self.evidence.scheme(),
+        let found = match self.look? {
+            Look::Plain => Scheme::Plain,
+            Look::Brackets => Scheme::Brackets,
+            Look::Prefixed => self.evidence.scheme(),
         };
         let scheme = asked.unwrap_or(found);
         Some((scheme, self.evidence.repaired(scheme)))
+    }
+
+    /// How many words have a type for a tag, where all of them have one, as in a column of parts of speech.
+    #[must_use]
+    pub fn all_tagged(&self) -> Option<usize> {
+        const FEW: usize = 50;
+        let is_all = self.look == Some(Look::Plain) && self.outside == 0;
+        (is_all && self.tagged >= FEW).then_some(self.tagged)
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{conll, label_studio};
 
@@ -93,13 +93,21 @@ pub fn guess(path: &Path, head: &[u8]) -> Guess {
             return by(Format::Conll, Why::Name);
         }
         "csv" => return by(Format::Csv, Why::Name),
-        "log" => return by(Format::Lines, Why::Name),
         _ => {}
     }
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches(|it: char| it.is_whitespace() || it == '\0');
-    if text.starts_with(['{', '[']) {
-        return by(json(text), Why::Content);
+    let is_object = || {
+        let first = text.lines().next().unwrap_or_default();
+        serde_json::from_str::<Map<String, Value>>(first).is_ok()
+    };
+    if extension == "log" && !is_object() {
+        return by(Format::Lines, Why::Name);
+    }
+    if text.starts_with(['{', '['])
+        && let Some(format) = json(text, extension == "json")
+    {
+        return by(format, Why::Content);
     }
     let mut lines: Vec<&str> = text.lines().take(1000).collect();
     if lines.len() > 1 && !text.ends_with('\n') {
@@ -116,8 +124,10 @@ pub fn guess(path: &Path, head: &[u8]) -> Guess {
     }
 }
 
-/// Which JSON a text is that begins with a bracket.
-fn json(text: &str) -> Format {
+/// Which JSON a text is that begins with a bracket; `None` where it is none, such as `[2026-05-01] disk full` or `[Ada](PER) wrote`.
+///
+/// * `is_named`: whether the file's name says that it is JSON, however it is written
+fn json(text: &str, is_named: bool) -> Option<Format> {
     let first = text.lines().next().unwrap_or_default();
     let line = serde_json::from_str::<Value>(first).ok();
     // Of a file of one value nobody can tell, and both are read alike.
@@ -126,12 +136,22 @@ fn json(text: &str) -> Format {
         Some(Value::Array(items)) => items.first().is_some_and(Value::is_string),
         _ => false,
     };
-    let mut values = serde_json::Deserializer::from_str(text.trim_start_matches('[')).into_iter();
-    let element = line.filter(|_| is_line).or_else(|| values.next()?.ok());
+    let inside = text.strip_prefix('[').unwrap_or(text);
+    let mut values = serde_json::Deserializer::from_str(inside).into_iter::<Value>();
+    let element = match &line {
+        Some(line) if is_line => Ok(line.clone()),
+        _ => values.next().unwrap_or(Ok(Value::Null)),
+    };
+    let is_one = match &element {
+        Ok(element) => element.is_object() || element.is_array(),
+        // A value of which the rest was not looked at.
+        Err(error) => error.is_eof(),
+    };
     match element {
-        Some(element) if label_studio::looks_like_one(&element) => Format::LabelStudio,
-        _ if is_line => Format::Jsonl,
-        _ => Format::Json,
+        _ if !is_named && !is_line && !is_one && line.is_none() => None,
+        Ok(element) if label_studio::looks_like_one(&element) => Some(Format::LabelStudio),
+        _ if is_line => Some(Format::Jsonl),
+        _ => Some(Format::Json),
     }
 }
 
@@ -149,7 +169,16 @@ mod tests {
             ("x.jsonl.gz", "", Format::Jsonl),
             ("x.CSV", "text\n", Format::Csv),
             ("x.conll", "", Format::Conll),
-            ("x.log", "{\"text\": 1}", Format::Lines),
+            ("x.log", "{\"text\": 1}\n", Format::Jsonl),
+            ("x.log", "{disk} is full\n", Format::Lines),
+            ("x.txt", "[2026-05-01 10:00] disk full\n", Format::Lines),
+            ("x.txt", "[Ada](PER) wrote\n", Format::Lines),
+            ("x.txt", "[error] [\"disk\"]\n", Format::Lines),
+            ("x.txt", "[{\"text\": \"a\"", Format::Json),
+            ("x.json", "[oops", Format::Json),
+            ("x.txt", "Ada (PER*\nL *)\nwrote *\n\n", Format::Conll),
+            ("x.txt", "it is Ada (PER)\nhers (also)\n", Format::Lines),
+            ("x.gold_conll", "#begin document (a/b); part 000\n", Format::Conll),
             ("messages", "Jun  9 06:06:20 combo sshd: x\n", Format::Lines),
             ("x.json", "[\n{\"text\": \"a\"}]", Format::Json),
             ("x.json", "{\n  \"text\": \"a\"\n}", Format::Json),

@@ -17,14 +17,14 @@ use std::io::{self, BufRead};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::entities::{Measure, apart};
+use super::entities::{Measure, NESTED, apart};
 use super::findings::{Findings, Note};
 use super::json::{describe, problem, without_nul};
-use super::labels::label;
+use super::labels::label_of_span;
 use super::options::Options;
 use super::pieces::{self, Each};
 use super::problems::Misread;
-use super::shapes::{self, TEXTS};
+use super::shapes;
 use super::values::Values;
 use crate::base::visible;
 use crate::text::{Entity, Example, Offsets};
@@ -96,8 +96,10 @@ fn task(
         None => task,
     };
     let asked = options.fields.text.as_deref();
-    let known = asked.map_or(TEXTS.to_vec(), |name| vec![name]);
-    let found = known.iter().find_map(|name| Some((*name, data.get(*name)?.as_str()?.to_owned())));
+    let found = options
+        .texts()
+        .into_iter()
+        .find_map(|name| Some((name, data.get(name)?.as_str()?.to_owned())));
     let Some((name, mut text)) = found else {
         let strings: Vec<&str> =
             data.iter().filter(|(_, value)| value.is_string()).map(|(name, _)| &**name).collect();
@@ -120,11 +122,8 @@ fn task(
     }
     let spans = spans(marks, &text, options, findings).map_err(wrong)?;
     findings.has_entities |= !spans.is_empty();
-    let entities = apart(spans, options.nested, findings).map_err(|(_, message)| {
-        wrong(message).help(
-            "`nested = \"outermost\"` or `\"longest\"` says which of entities that overlap to keep",
-        )
-    })?;
+    let entities = apart(spans, options.nested, findings)
+        .map_err(|(_, message)| wrong(message).help(NESTED))?;
     if text.contains('\0') {
         findings.note(Note::Nul);
         text = text.replace('\0', "\u{fffd}");
@@ -181,6 +180,9 @@ fn sort(
             let control = item["from_name"].as_str().unwrap_or(&kind).to_owned();
             let value = &value[kind.as_str()];
             if let Some(value) = chosen(value).or_else(|| plain(value)) {
+                if kind == "choices" && !findings.chosen.contains(&control) {
+                    findings.chosen.insert(control.clone());
+                }
                 fields.insert(control, value);
             }
         }
@@ -289,7 +291,7 @@ fn spans(
             continue;
         };
         names.for_each(|_| findings.note(Note::MoreLabels));
-        let label = label(name, &options.labels, findings)
+        let label = label_of_span(name, &options.labels, findings)
             .map_err(|problem| format!("a label of the task {problem}"))?;
         entities.push(Entity { start, end, label });
     }

@@ -33,6 +33,25 @@ pub(super) fn label(
     Ok(to)
 }
 
+/// The same of what a span says, whose label has no use for the prefix of a word's tag.
+///
+/// # Errors
+/// As [`label`].
+pub(super) fn label_of_span(
+    from: String,
+    names: &BTreeMap<String, String>,
+    findings: &mut Findings,
+) -> Result<String, String> {
+    let to = label(from, names, findings)?;
+    let is_prefixed = ["B-", "I-"].iter().any(|prefix| {
+        to.strip_prefix(prefix).is_some_and(|kind| kind.starts_with(char::is_alphabetic))
+    });
+    if is_prefixed {
+        findings.note(Note::Prefixed(to.clone()));
+    }
+    Ok(to)
+}
+
 /// Says what makes `label` no name of an entity type.
 ///
 /// # Errors

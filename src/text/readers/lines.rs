@@ -1,15 +1,16 @@
-//! Raw lines, of which [`Rules`](super::rules) make texts.
+//! Raw lines, of which [`Rules`](super::rules) make texts, or in which entities are marked.
 
 use std::io::{self, BufRead};
 
 use super::findings::{Findings, Note};
+use super::markup;
 use super::options::Options;
 use super::pieces::{self, Each};
 use super::problems::{Malformed, Misread};
 use super::rules::{Parsed, Rules};
 use super::shapes;
 use super::years::Years;
-use crate::text::Example;
+use crate::text::{Entity, Example};
 
 /// Reads a text from each line that is not empty.
 ///
@@ -20,14 +21,17 @@ pub(super) fn read(
     options: &Options,
     each: &mut Each<'_>,
 ) -> io::Result<Findings> {
-    let mut years = Years::default();
+    let mut years = Years::after(options.period_before);
     let mut each = |mut read: Result<Example, Malformed>| {
         if let (Ok(example), true) = (&mut read, options.rules.is_some()) {
             example.fields.values_mut().for_each(|value| years.place(value));
         }
         each(read)
     };
-    pieces::read_lines(source, &|line, findings| text(line, options, findings), &mut each)
+    let read = |line: &str, findings: &mut Findings| text(line, options, findings);
+    let mut findings = pieces::read_lines(source, &read, &mut each)?;
+    findings.period = years.period();
+    Ok(findings)
 }
 
 /// Takes the lines of a log apart as they come, for who asks a model about each.
@@ -42,6 +46,8 @@ pub struct LogLine {
     pub text: String,
     /// In the order in which the rules say them; of two with one name the last counts.
     pub fields: Vec<(String, String)>,
+    /// Whether no `line` of the rules fits, so that the whole line is the text.
+    pub is_whole: bool,
 }
 
 impl LogLines {
@@ -52,9 +58,9 @@ impl LogLines {
 
     /// Takes the next line, which is not blank, as a corpus takes it.
     pub fn read(&mut self, line: &str) -> LogLine {
-        let Parsed { text, mut fields, .. } = self.rules.read(line);
+        let Parsed { text, mut fields, is_whole, .. } = self.rules.read(line);
         fields.iter_mut().for_each(|(_, value)| self.years.place(value));
-        LogLine { text: without_nul(text), fields }
+        LogLine { text: without_nul(text), fields, is_whole }
     }
 }
 
@@ -68,7 +74,8 @@ fn text(
     findings: &mut Findings,
 ) -> Result<Option<Example>, Misread> {
     let Some(rules) = &options.rules else {
-        return Ok(Some(Example { text: line.to_owned(), ..Example::default() }));
+        let (text, entities) = marked(line, options, findings)?;
+        return Ok(Some(Example { text: without_nul(text), entities, ..Example::default() }));
     };
     let parsed = rules.read(line);
     if parsed.is_whole {
@@ -85,4 +92,22 @@ fn text(
         example.text = without_nul(example.text);
     }
     Ok(Some(example))
+}
+
+/// The text of a line without rules, and the entities that are marked in it where they are to be read.
+fn marked(
+    line: &str,
+    options: &Options,
+    findings: &mut Findings,
+) -> Result<(String, Option<Vec<Entity>>), Misread> {
+    if options.markup {
+        let (text, marked) = markup::read(line);
+        let entities = markup::named(marked, options, findings)
+            .map_err(|message| Misread::new(0_usize, message))?;
+        return Ok((text, Some(entities)));
+    }
+    if markup::is_marked(line) {
+        findings.note(Note::LooksMarked);
+    }
+    Ok((line.to_owned(), None))
 }

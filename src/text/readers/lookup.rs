@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::findings::Findings;
-use super::options::{Fields, Options};
+use super::options::{Fields, Options, Purpose};
 use super::problems::{Problems, ReadError};
 use super::read::read;
 use crate::text::Example;
@@ -33,8 +33,13 @@ impl Lookup {
     /// When it cannot be read, or a row is wrong.
     pub fn read(path: &Path, key: &str, options: &Options) -> Result<Self, ReadError> {
         let fields = Fields { text: Some(key.to_owned()), ..Fields::default() };
-        let options =
-            Options { fields, markup: false, rules: None, is_lookup: true, ..options.clone() };
+        let options = Options {
+            fields,
+            markup: false,
+            rules: None,
+            purpose: Purpose::Lookup,
+            ..options.clone()
+        };
         let (mut rows, mut problems) = (HashMap::new(), Problems::default());
         let (_, findings) = read(path, None, &options, &mut |found| {
             match found {

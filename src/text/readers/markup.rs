@@ -3,7 +3,7 @@
 //! A bracket that no `](label)` closes is text as it stands, and `\[` is a bracket that opens nothing, so that any text can be written.
 
 use super::findings::Findings;
-use super::labels::label;
+use super::labels::label_of_span;
 use super::options::Options;
 use crate::text::Entity;
 
@@ -42,17 +42,21 @@ pub(super) fn named(
 ) -> Result<Vec<Entity>, String> {
     findings.has_entities = true;
     let mut name = |entity: Entity| {
-        let label = label(entity.label, &options.labels, findings)
+        let label = label_of_span(entity.label, &options.labels, findings)
             .map_err(|problem| format!("a label of the text {problem}"))?;
         Ok(Entity { label, ..entity })
     };
     entities.into_iter().map(&mut name).collect()
 }
 
-/// Whether a text holds what looks like a mark: a label in capitals after brackets, which no link of Markdown is.
+/// Whether a text holds what looks like a mark: after brackets, a label in capitals or of words that begin with one, which no link of Markdown is.
 pub(super) fn is_marked(text: &str) -> bool {
     let label = |at: usize| mark(&text[at..]).map(|(_, label, _)| label);
-    let is_name = |label: &str| label.chars().all(|it| it.is_ascii_uppercase() || it == '_');
+    let is_word = |word: &str| {
+        word.starts_with(|it: char| it.is_ascii_uppercase())
+            && word.chars().all(|it| it.is_ascii_alphanumeric() || it == '_')
+    };
+    let is_name = |label: &str| label.split([' ', '-']).all(is_word);
     // Of texts with thousands of brackets the first say it.
     text.match_indices('[').take(8).filter_map(|(at, _)| label(at)).any(is_name)
 }
@@ -90,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_link_is_no_mark_that_anybody_is_told_of() {
-        assert!(is_marked("see [1], [Ada](PER)"));
+        assert!(is_marked("see [1], [Ada](PER)") && is_marked("[Ada](First Name) wrote"));
         assert!(!is_marked("see [the manual](https://example.org) [1]"));
     }
 }

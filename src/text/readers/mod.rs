@@ -19,8 +19,10 @@ mod json;
 mod label_studio;
 mod labels;
 mod lines;
+mod look;
 mod lookup;
 mod markup;
+mod names;
 mod options;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -38,20 +40,21 @@ mod values;
 mod years;
 
 pub use classes::{Classes, Heads};
-pub use features::label_names;
+pub use features::NamedNumbers;
 pub use findings::{Findings, Note};
 pub use guess::{Format, Guess, Why, guess};
 pub use joined::{Joined, Windows};
 pub use labels::check_label;
 pub use lines::{LogLine, LogLines};
 pub use lookup::Lookup;
-pub use options::{Columns, Fields, Nested, Options};
+pub use options::{Columns, Fields, Nested, Options, Purpose};
 pub use pieces::Each;
 pub use problems::{Malformed, Problems, REPORTED, ReadError, Spot};
 pub use read::{read, read_as};
 pub use rules::{Rules, Shipped};
 pub use source::{Encoding, LINE_LIMIT_BYTES};
 pub use tags::Scheme;
+pub use years::Period;
 
 #[cfg(test)]
 mod tests;

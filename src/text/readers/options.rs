@@ -7,9 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::classes::Heads;
+use super::names::{ENTITIES, TEXTS};
 use super::rules::Rules;
 use super::source::Encoding;
 use super::tags::Scheme;
+use super::years::Period;
 use crate::base::visible;
 use crate::text::Offsets;
 
@@ -34,10 +36,23 @@ pub struct Options {
     pub join: Option<String>,
     /// What of raw lines is what.
     pub rules: Option<Rules>,
-    /// Whether the text is the key of a second file.
-    pub is_lookup: bool,
-    /// Whether a line with an `id` needs no text, unless it has entities.
-    pub by_id: bool,
+    pub purpose: Purpose,
+    /// When the lines of the file before this one were written, where their times say no year.
+    pub period_before: Option<Period>,
+}
+
+/// What a file is read for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Its texts.
+    #[default]
+    Texts,
+    /// Its rows, whose text is the key by which they are found.
+    Lookup,
+    /// What it says of texts that are elsewhere, where fields may be called as these say. A line with an `id` needs no text, unless it has entities.
+    Corrections(Fields),
+    /// What its fields are, whichever of them is the text.
+    Names,
 }
 
 impl Options {
@@ -45,7 +60,7 @@ impl Options {
     ///
     /// * `there`: the names that are there
     pub(super) fn which_text(&self, there: &[&str]) -> String {
-        let says = if self.is_lookup {
+        let says = if self.purpose == Purpose::Lookup {
             "`key` of `lookup` names a field of the texts that the second file has as well"
         } else {
             "`fields = { text = \"...\" }` says which field the text is"
@@ -56,8 +71,60 @@ impl Options {
         format!("{says}; there are `{}`", visible::line(&there.join("`, `")))
     }
 
+    /// Whether there is nothing without a text.
+    ///
+    /// * `has_id`: whether there is an `id`
+    pub(super) fn needs_text(&self, has_id: bool) -> bool {
+        match self.purpose {
+            Purpose::Texts | Purpose::Lookup => true,
+            Purpose::Corrections(_) => !has_id,
+            Purpose::Names => false,
+        }
+    }
+
+    /// What the field of the text may be called, the most likely first.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        names(self.fields.text.as_deref(), &TEXTS, self.own().and_then(|own| own.text.as_deref()))
+    }
+
+    /// The same of its entities.
+    pub(super) fn entities(&self) -> Vec<&str> {
+        let own = self.own().and_then(|own| own.entities.as_deref());
+        names(self.fields.entities.as_deref(), &ENTITIES, own)
+    }
+
+    /// What the files are called like that a correction is about.
+    fn own(&self) -> Option<&Fields> {
+        match &self.purpose {
+            Purpose::Corrections(own) => Some(own),
+            _ => None,
+        }
+    }
+
+    /// The head whose classes a field would say.
+    pub(super) fn head<'n>(&'n self, field: &'n str) -> Option<&'n str> {
+        let own = self.own().and_then(|own| own.named(field));
+        own.or_else(|| self.fields.head(field)).filter(|head| self.heads.has(head))
+    }
+
+    /// What a field that has no meaning of its own here is called from now on.
+    pub(super) fn name<'n>(&self, field: &'n str) -> Cow<'n, str> {
+        match self.own() {
+            Some(own) if own.id.as_deref() == Some(field) => "id".into(),
+            _ => self.fields.name(field),
+        }
+    }
+
     pub(super) fn join(&self) -> &str {
         self.join.as_deref().unwrap_or(" ")
+    }
+}
+
+/// What is asked for, or else all that is known.
+fn names<'n>(asked: Option<&'n str>, known: &[&'n str], own: Option<&'n str>) -> Vec<&'n str> {
+    match asked {
+        Some(asked) => vec![asked],
+        None => known.iter().copied().chain(own).collect(),
     }
 }
 
@@ -85,17 +152,20 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// The head whose classes a field would say.
-    pub(super) fn head<'n>(&'n self, field: &'n str) -> Option<&'n str> {
-        match self.heads.iter().find(|(_, from)| *from == field) {
-            Some((head, _)) => Some(head),
+    /// The head whose classes this field was said to hold.
+    fn named(&self, field: &str) -> Option<&str> {
+        self.heads.iter().find(|(_, from)| *from == field).map(|(head, _)| head.as_str())
+    }
+
+    fn head<'n>(&'n self, field: &'n str) -> Option<&'n str> {
+        match self.named(field) {
+            Some(head) => Some(head),
             // Another field says them.
             None => Some(field).filter(|field| !self.heads.contains_key(*field)),
         }
     }
 
-    /// What a field that has no meaning of its own here is called from now on.
-    pub(super) fn name<'n>(&self, field: &'n str) -> Cow<'n, str> {
+    fn name<'n>(&self, field: &'n str) -> Cow<'n, str> {
         match field {
             _ if self.id.as_deref() == Some(field) => "id".into(),
             // Where a text is stored, these are what it says itself.

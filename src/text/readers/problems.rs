@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::source::Unmarked;
 use crate::base::problem::{Help, Position, Problem};
 use crate::base::visible;
 
@@ -142,6 +143,9 @@ const ANY: &str =
 impl Help for ReadError {
     fn help(&self) -> Option<Cow<'_, str>> {
         let help = match self {
+            Self::Io { error, .. } if error.get_ref().is_some_and(|it| it.is::<Unmarked>()) => {
+                "`encoding = \"utf-16\"` reads it"
+            }
             Self::Io { error, .. } => match error.kind() {
                 io::ErrorKind::NotFound => "see that the file is where the experiment says",
                 io::ErrorKind::PermissionDenied => "change the permissions of the file",

@@ -1,12 +1,13 @@
 //! Words with their tags as a text with entities.
 
-use std::borrow::Cow;
-
 use super::brackets;
+use super::entities::{NESTED, apart};
 use super::findings::Findings;
 use super::labels::label;
+use super::look::Look;
 use super::options::Options;
-use super::tags::{Chunk, Scheme, Tag, chunks};
+use super::tags::{Chunk, Tag, chunks};
+use crate::base::problem::Problem;
 use crate::base::visible;
 use crate::text::Entity;
 
@@ -18,44 +19,21 @@ pub(super) struct Sentence<'s> {
     pub(super) text: Option<String>,
 }
 
-impl Sentence<'_> {
+impl<'s> Sentence<'s> {
     /// The text, which is the words joined where nobody has it, and its entities.
     ///
     /// # Errors
-    /// The first tag that is none, or a word that the text does not have.
+    /// The first word whose tag is none, or which the text does not have, by its number.
     pub(super) fn read(
         self,
         options: &Options,
         findings: &mut Findings,
-    ) -> Result<(String, Option<Vec<Entity>>), String> {
-        let plain = options.scheme.map(|scheme| scheme == Scheme::Plain);
-        let said: Cow<'_, [String]> = match options.scheme {
-            Some(Scheme::Brackets) => brackets::to_iob2(self.tags)?.into(),
-            _ => self.tags.into(),
-        };
-        let mut tags = Vec::with_capacity(said.len());
-        for text in &*said {
-            let prefixed = Tag::prefixed(text);
-            // `O` alone does not say whether tags have prefixes.
-            let decides = prefixed.is_none_or(|tag| !tag.is_outside());
-            let is_plain = match plain {
-                Some(plain) => plain,
-                None if !decides => findings.is_plain.unwrap_or(false),
-                None => *findings.is_plain.get_or_insert(prefixed.is_none()),
-            };
-            tags.push(match prefixed {
-                _ if is_plain => Tag::plain(text),
-                Some(tag) => tag,
-                None => {
-                    let text = visible::line(text);
-                    return Err(format!("`{text}` is no tag such as `B-PER`, `I-PER` or `O`"));
-                }
-            });
-        }
-        if findings.is_plain.is_none() {
-            findings.is_plain = plain;
-        }
+    ) -> Result<(String, Option<Vec<Entity>>), Problem<usize>> {
+        let asked = options.scheme.map(Look::of_scheme);
+        findings.look = asked.or(findings.look).or_else(|| Look::of_tags(self.tags));
+        let chunks = self.chunks(asked, findings)?;
         findings.has_entities = true;
+        findings.tagged += self.tags.len();
         let (text, places) = match self.text {
             None => joined(self.words, options.join()),
             Some(text) => {
@@ -63,17 +41,58 @@ impl Sentence<'_> {
                 (text, places)
             }
         };
-        let mut entities = Vec::new();
-        for Chunk { first, past, kind } in chunks(tags, &mut findings.evidence) {
-            let label = label(kind.to_owned(), &options.labels, findings)
-                .map_err(|problem| format!("the label of a tag {problem}"))?;
+        let mut entities = Vec::with_capacity(chunks.len());
+        for Chunk { first, past, kind } in chunks {
+            let label = label(kind.to_owned(), &options.labels, findings).map_err(|problem| {
+                Problem::new(first, format!("the label of a tag {problem}"))
+                    .help("`labels = { \"FROM\" = \"TO\" }` calls it otherwise")
+            })?;
             let (start, end) = (places[first].0, places[past - 1].1);
             // A word without a character has no place in a text.
             if start < end {
-                entities.push(Entity { start, end, label });
+                entities.push((first, Entity { start, end, label }));
             }
         }
+        let (firsts, mut entities): (Vec<usize>, Vec<Entity>) = entities.into_iter().unzip();
+        if findings.look == Some(Look::Brackets) {
+            entities = apart(entities, options.nested, findings)
+                .map_err(|(index, message)| Problem::new(firsts[index], message).help(NESTED))?;
+        }
         Ok((text, Some(entities)))
+    }
+
+    /// The entities that the tags say, in words.
+    fn chunks(
+        &self,
+        asked: Option<Look>,
+        findings: &mut Findings,
+    ) -> Result<Vec<Chunk<'s>>, Problem<usize>> {
+        let tags = self.tags;
+        // Where nothing shows it, all tags are outside of entities, however that is written.
+        let look = findings.look.unwrap_or(Look::Plain);
+        if look == Look::Brackets {
+            findings.outside += tags.iter().filter(|tag| *tag == "*").count();
+            return brackets::chunks(tags).map_err(|(at, message)| Problem::new(at, message));
+        }
+        let mut read = Vec::with_capacity(tags.len());
+        for (at, text) in tags.iter().enumerate() {
+            let shown = || visible::line(text);
+            let tag = match look {
+                Look::Plain if asked.is_none() && brackets::is_one(text) => {
+                    let message = format!("`{}` is a bracket among tags that are none", shown());
+                    return Err(Problem::new(at, message)
+                        .help("`scheme = \"brackets\"` reads all tags as brackets around words"));
+                }
+                Look::Plain => Tag::plain(text),
+                Look::Prefixed | Look::Brackets => Tag::prefixed(text).ok_or_else(|| {
+                    Problem::new(at, format!("`{}` is no tag such as `B-PER`, `I-PER` or `O`", shown()))
+                        .help("`columns` says where a line has its tag, and `scheme` how tags are written; `on_error = \"skip\"` leaves such texts out")
+                })?,
+            };
+            findings.outside += usize::from(tag.is_outside());
+            read.push(tag);
+        }
+        Ok(chunks(read, &mut findings.evidence))
     }
 }
 
@@ -95,20 +114,21 @@ fn joined(words: &[String], join: &str) -> (String, Vec<(usize, usize)>) {
 }
 
 /// Where words stand in a text, one after the other.
-fn found(text: &str, words: &[String]) -> Result<Vec<(usize, usize)>, String> {
+fn found(text: &str, words: &[String]) -> Result<Vec<(usize, usize)>, Problem<usize>> {
     let (mut byte, mut at) = (0, 0);
-    words
-        .iter()
-        .map(|word| {
-            let skipped = text[byte..].find(word.as_str()).ok_or_else(|| {
-                let word = visible::line(word);
-                format!("the text does not have the word `{word}` after the ones before it")
-            })?;
-            at += text[byte..byte + skipped].chars().count();
-            byte += skipped + word.len();
-            let start = at;
-            at += word.chars().count();
-            Ok((start, at))
-        })
-        .collect()
+    let place = |(number, word): (usize, &String)| {
+        let skipped = text[byte..].find(word.as_str()).ok_or_else(|| {
+            let word = visible::line(word);
+            Problem::new(
+                number,
+                format!("the text does not have the word `{word}` after the ones before it"),
+            )
+        })?;
+        at += text[byte..byte + skipped].chars().count();
+        byte += skipped + word.len();
+        let start = at;
+        at += word.chars().count();
+        Ok((start, at))
+    };
+    words.iter().enumerate().map(place).collect()
 }

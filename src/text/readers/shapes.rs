@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 
 use super::findings::{Findings, Note};
 use super::json::{Members, Text, describe, problem, without_nul};
+use super::names::{TAGS, TEXTS, TOKENS};
 use super::options::{Fields, Options};
 use super::pieces::{self, Each};
 use super::problems::Misread;
@@ -28,14 +29,8 @@ use super::{entities, markup};
 use crate::base::visible;
 use crate::text::{Entity, Example};
 
-/// What texts are called where no field is `text`.
-pub(super) const TEXTS: [&str; 6] = ["text", "data", "sentence", "content", "message", "review"];
-/// What entities are called.
-pub(super) const ENTITIES: [&str; 5] = ["entities", "spans", "labels", "label", "annotations"];
 /// What Prodigy asks for in a question that is answered by yes or no.
 const LABEL: &str = "label";
-const TOKENS: [&str; 2] = ["tokens", "words"];
-pub(super) const TAGS: [&str; 3] = ["ner_tags", "tags", "labels"];
 
 /// Reads a text from each line.
 ///
@@ -197,11 +192,12 @@ fn content(
     let is_string = |value: &RawValue| value.get().starts_with('"');
     let asked = options.fields.text.as_ref();
     // A `text` of another type is a mistake, and no reason to look for another field.
-    let known = if rest.get("text").is_some() { &TEXTS[..1] } else { &TEXTS[..] };
-    let found = rest.take(asked, known, |value| known.len() == 1 || is_string(value));
+    let known = if rest.get("text").is_some() { vec!["text"] } else { options.texts() };
+    let found = rest.take(asked, &known, |value| known.len() == 1 || is_string(value));
     let Some((name, value)) = found else {
-        if options.by_id && rest.get("id").is_some() {
-            return match rest.get("entities") {
+        let has_id = rest.members.keys().any(|name| options.name(name) == "id");
+        if !options.needs_text(has_id) {
+            return match rest.get("entities").filter(|_| has_id) {
                 None => Ok((String::new(), None)),
                 Some(value) => {
                     let message = "`entities` need the `text` in which they are counted";
@@ -261,9 +257,9 @@ fn entities_of(
         let list = serde_json::from_str::<Vec<&RawValue>>(value.get());
         list.is_ok_and(|items| items.iter().all(|item| entities::looks_like_one(item)))
     };
-    let known = if rest.get("entities").is_some() { &ENTITIES[..1] } else { &ENTITIES[1..] };
-    let is_ours = known.len() == 1;
-    let found = rest.take(asked, known, |value| is_ours || fits(value));
+    let is_ours = rest.get("entities").is_some();
+    let known = if is_ours { vec!["entities"] } else { options.entities() };
+    let found = rest.take(asked, &known, |value| is_ours || fits(value));
     let Some((name, value)) = found else { return Ok(None) };
     if value.get() == "null" {
         return Ok(None);
@@ -306,7 +302,17 @@ fn tokens<'v>(rest: &mut Rest<'v>, fields: &Fields) -> Result<Option<Tokens<'v>>
             .map(|name| (*name).to_owned()),
     };
     let asked = fields.tokens.is_some() || fields.tags.is_some();
-    if !asked && ["entities", "spans"].iter().any(|name| rest.get(name).is_some()) {
+    let has_entities = |name: &&str| {
+        let is_string = |item: &&RawValue| item.get().starts_with('"');
+        let value = rest.get(name).filter(|value| value.get() != "null");
+        value.is_some_and(|value| match serde_json::from_str::<Vec<&RawValue>>(value.get()) {
+            // WikiANN repeats in words what the tags say.
+            Ok(items) if items.is_empty() => rest.get("text").is_some(),
+            Ok(items) => !items.iter().all(is_string),
+            Err(_) => true,
+        })
+    };
+    if !asked && ["entities", "spans"].iter().any(has_entities) {
         return Ok(None);
     }
     let names = first(fields.tokens.as_ref(), &TOKENS).zip(first(fields.tags.as_ref(), &TAGS));
@@ -370,7 +376,9 @@ impl Tokens<'_> {
         let names = values.iter().map(name).collect::<Result<Vec<String>, _>>()?;
         let text = self.text(rest, options)?;
         let sentence = Sentence { words, tags: &names, text };
-        let content = sentence.read(options, findings).map_err(wrong)?;
+        let content = sentence
+            .read(options, findings)
+            .map_err(|problem| problem.at(wrong(String::new()).place))?;
         findings.note(Note::Tokens { tokens: self.tokens.0.clone(), tags: self.tags.0.clone() });
         Ok(content)
     }
@@ -397,13 +405,13 @@ pub(super) fn put(
     value: String,
     findings: &mut Findings,
 ) -> Result<(), Misread> {
-    if let Some(head) = options.fields.head(field).filter(|head| options.heads.has(head)) {
+    if let Some(head) = options.head(field) {
         if let Some(class) = options.heads.class(head, &value, findings)? {
             example.classes.insert(head.to_owned(), class);
         }
         return Ok(());
     }
-    let name = options.fields.name(field);
+    let name = options.name(field);
     // What was mapped to a name goes before what has it.
     if name != field || !example.fields.contains_key(&*name) {
         example.fields.insert(name.into_owned(), value);

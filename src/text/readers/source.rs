@@ -24,7 +24,7 @@ pub enum Encoding {
     /// ISO 8859-1: every byte is a character
     #[serde(rename = "latin-1")]
     Latin1,
-    /// UTF-16; without a byte order mark little-endian
+    /// UTF-16; without a byte order mark in the order that its first characters show, else little-endian
     #[serde(rename = "utf-16")]
     Utf16,
 }
@@ -100,19 +100,42 @@ fn damaged(error: &dyn std::error::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("it is no whole zstd file: {error}"))
 }
 
+/// The file is UTF-16 and has no mark that says it.
+#[derive(Debug, thiserror::Error)]
+#[error("it is UTF-16 without a byte order mark")]
+pub(super) struct Unmarked;
+
+/// Makes a unit of UTF-16 of two bytes.
+type Order = fn([u8; 2]) -> u16;
+
+/// The order of bytes in what begins with ASCII as UTF-16 spells it: every other byte is NUL.
+fn without_mark(first: &[u8]) -> Option<Order> {
+    let pairs = first.as_chunks::<2>().0.get(..8).unwrap_or(first.as_chunks::<2>().0);
+    let all = |fits: fn(&[u8; 2]) -> bool| pairs.len() > 1 && pairs.iter().all(fits);
+    if all(|[low, high]| *low != 0 && *high == 0) {
+        return Some(u16::from_le_bytes);
+    }
+    all(|[high, low]| *high == 0 && *low != 0).then_some(u16::from_be_bytes)
+}
+
 fn decode(mut bytes: Box<dyn BufRead>, encoding: Encoding) -> io::Result<Box<dyn BufRead>> {
     let first = bytes.fill_buf()?;
+    let unmarked = without_mark(first);
     let (mark, order) = match first {
         [0xef, 0xbb, 0xbf, ..] => (3, None),
-        [0xff, 0xfe, ..] => (2, Some(u16::from_le_bytes as fn([u8; 2]) -> u16)),
-        [0xfe, 0xff, ..] => (2, Some(u16::from_be_bytes as fn([u8; 2]) -> u16)),
+        [0xff, 0xfe, ..] => (2, Some(u16::from_le_bytes as Order)),
+        [0xfe, 0xff, ..] => (2, Some(u16::from_be_bytes as Order)),
         _ => (0, None),
     };
     bytes.consume(mark);
     match (order, encoding, mark) {
         (Some(order), ..) => Ok(buffered(Utf16 { bytes, order, high: None })),
         (None, Encoding::Utf16, 0) => {
-            Ok(buffered(Utf16 { bytes, order: u16::from_le_bytes, high: None }))
+            let order = unmarked.unwrap_or(u16::from_le_bytes);
+            Ok(buffered(Utf16 { bytes, order, high: None }))
+        }
+        (None, _, 0) if unmarked.is_some() => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, Unmarked))
         }
         (None, Encoding::Latin1, 0) => Ok(buffered(Latin1 { bytes })),
         _ => Ok(bytes),
@@ -168,7 +191,7 @@ impl Decode for Latin1 {
 
 struct Utf16 {
     bytes: Box<dyn BufRead>,
-    order: fn([u8; 2]) -> u16,
+    order: Order,
     /// The first half of a pair whose second has not come yet.
     high: Option<u16>,
 }
@@ -281,6 +304,16 @@ mod tests {
             assert_eq!(text(bytes, encoding).unwrap(), "née 🦀");
         }
         assert_eq!(text(b"n\xe9e".to_vec(), Encoding::Latin1).unwrap(), "née");
+    }
+
+    #[test]
+    fn utf16_without_a_mark_is_read_in_either_order_once_it_is_said_to_be_that() {
+        for order in [u16::to_le_bytes, u16::to_be_bytes] {
+            let bytes: Vec<u8> = "text,né".encode_utf16().flat_map(order).collect();
+            assert_eq!(text(bytes.clone(), Encoding::Utf16).unwrap(), "text,né");
+            let error = text(bytes, Encoding::Utf8).unwrap_err();
+            assert!(error.get_ref().is_some_and(|error| error.is::<Unmarked>()));
+        }
     }
 
     #[test]

@@ -16,10 +16,10 @@ use serde_json::value::RawValue;
 
 use super::findings::{Findings, Note};
 use super::json::Text;
+use super::names::{ENTITIES, TEXTS};
 use super::options::Options;
 use super::pieces::{DIVIDE, Each};
 use super::problems::{Malformed, Misread, Spot, excerpt};
-use super::shapes::{ENTITIES, TEXTS};
 use super::source::LINE_LIMIT_BYTES;
 use super::{entities, markup, shapes};
 use crate::base::problem::{Position, Problem};
@@ -197,10 +197,10 @@ impl Columns {
             })
         };
         let asked = options.fields.text.as_deref();
-        let known = asked.map_or(TEXTS.to_vec(), |name| vec![name]);
-        let text = known.iter().find_map(|name| place(name));
-        let is_known = options.by_id && place("id").is_some() && place(ENTITIES[0]).is_none();
-        if text.is_none() && !is_known {
+        let text = options.texts().into_iter().find_map(place);
+        let has_id =
+            place(ENTITIES[0]).is_none() && names.iter().any(|name| options.name(name) == "id");
+        if text.is_none() && options.needs_text(has_id) {
             let shown = visible::line(&names.join("`, `")).into_owned();
             let message =
                 format!("there is no column `{}`, but `{shown}`", asked.unwrap_or("text"));
@@ -216,7 +216,7 @@ impl Columns {
             })?),
         };
         let perhaps = match (entities, options.markup) {
-            (None, false) => ENTITIES[1..].iter().filter_map(|name| place(name)).collect(),
+            (None, false) => options.entities().into_iter().filter_map(place).collect(),
             _ => Vec::new(),
         };
         Ok(Self { names, text, is_guessed, entities, perhaps })
@@ -232,9 +232,9 @@ impl Columns {
     ) -> Result<Example, Misread> {
         if row.len() != self.names.len() {
             let (has, columns) = (row.len(), self.names.len());
-            let message = format!("the row has {has} cells, and the header {columns}");
-            return Err(Misread::new(0_usize, message)
-                .help("a cell with a delimiter, a quote or a line break in it stands in quotes"));
+            let cells = if has == 1 { "1 cell" } else { &format!("{has} cells") };
+            let message = format!("the row has {cells}, and the header {columns}");
+            return Err(Misread::new(0_usize, message).help("a cell with a delimiter, a quote or a line break in it stands in quotes; `on_error = \"skip\"` leaves out such rows"));
         }
         let text = self.text.map_or("", |at| &row[at]);
         let guessed = self.perhaps.iter().copied().find(|at| hold_entities(&row[*at]));

@@ -22,7 +22,7 @@ pub enum Scheme {
     Iobes,
     /// `X` for every word; neighbours of one type are one entity
     Plain,
-    /// `(X*`, `*`, `*)`, and `(X)` for a single word, as CoNLL-2012 has them; never guessed
+    /// `(X*`, `*`, `*)`, and `(X)` for a single word, as CoNLL-2012 has them
     Brackets,
 }
 

@@ -251,8 +251,30 @@ fn tokens_lie_in_the_text_that_stands_beside_them_or_are_joined() {
 }
 
 #[test]
+fn spans_in_words_beside_tags_are_no_entities() {
+    let line = r#"{"tokens": ["Ada", "wrote"], "ner_tags": ["B-PER", "O"], "spans": ["PER: Ada"]}"#;
+    let expected = [("Ada wrote", vec![("Ada".to_owned(), "PER")])];
+    assert_eq!(said(&records("x.jsonl", line)), expected);
+    let none = line.replace("\"PER: Ada\"", "").replace("B-PER", "O");
+    assert_eq!(said(&records("x.jsonl", &none)), [("Ada wrote", vec![])]);
+}
+
+#[test]
+fn the_label_of_a_span_that_looks_like_a_tag_is_said() {
+    let line = r#"{"text": "Ada wrote", "spans": [[0, 3, "B-PER"]]}"#;
+    let said = notes(&found("x.jsonl", line, &Options::default()));
+    assert!(
+        said.iter().any(|note| note.contains("`labels = { \"B-PER\" = \"PER\" }`")),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn markup_in_texts_and_cells_is_read_where_it_is_asked_for_and_else_said() {
     let options = Options { markup: true, ..Options::default() };
+    let lines = found("x.txt", "[Ada](First Name) wrote\nshe did\n", &options);
+    let expected = vec![("Ada".to_owned(), "First_Name")];
+    assert_eq!(said(&lines.records), [("Ada wrote", expected), ("she did", vec![])]);
     let table = "text,anomaly\n\"[Ada](PER), wrote\",1\n";
     let found_table = found("x.csv", table, &options);
     assert_eq!(found_table.problems, [""; 0]);
@@ -351,6 +373,35 @@ fn documents_of_conll_2012_are_read_by_their_columns() {
         [("Ada wrote", vec![one("Ada", "PERSON")]), ("Paris", vec![one("Paris", "GPE")])]
     );
     assert_eq!(found.records[1].fields["document"], "1");
+}
+
+#[test]
+fn brackets_are_known_by_sight_and_one_that_is_wrong_leaves_out_its_sentence() {
+    let read = |text| found("x.conll", text, &Options::default());
+    let found = read("Ada (PER*\nL *)\n\nx (PER*\n\nKöln (LOC)\n\n");
+    assert_eq!(found.problems, ["4:1: `(PER*` is open at the end of the sentence"]);
+    let one = |text: &str, label| vec![(text.to_owned(), label)];
+    assert_eq!(
+        said(&found.records),
+        [("Ada L", one("Ada L", "PER")), ("Köln", one("Köln", "LOC"))]
+    );
+    assert_eq!(found.findings.scheme(None), Some((Scheme::Brackets, 0)));
+    let mixed = read("a PER\n\nb (PER)\n\n");
+    assert_eq!(mixed.problems, ["3:1: `(PER)` is a bracket among tags that are none"]);
+}
+
+#[test]
+fn of_brackets_in_brackets_stays_what_nested_says() {
+    let text = "New (ORG(LOC*\nYork *)\nUniversity *)\n\n";
+    let kept = |nested| {
+        let found = found("x.conll", text, &Options { nested, ..Options::default() });
+        let entities = said(&found.records).into_iter().flat_map(|(_, entities)| entities);
+        (entities.map(|(text, _)| text).collect::<Vec<_>>(), found.problems)
+    };
+    assert_eq!(kept(Nested::Outermost), (vec!["New York University".to_owned()], vec![]));
+    assert_eq!(kept(Nested::Longest), (vec!["New York University".to_owned()], vec![]));
+    let refused = "1:1: entities `ORG` at 0..19 and `LOC` at 0..8 overlap";
+    assert_eq!(kept(Nested::Refuse).1, [refused]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The years of times that say none, as those of syslog: a log is written in the order of time, so where a time lies far before the one before it,
-//! a year has begun.
+//! a year has begun. Of several files, such as those that a log was rotated into, each begins in the year in which it is nearest to the one before, be
+//! that older or younger.
 
 use jiff::civil::DateTime;
 
@@ -15,24 +16,59 @@ const HALF_A_YEAR: f64 = 183.0;
 /// How many days late a line may come.
 const A_WEEK: f64 = 7.0;
 
+/// The first and the latest time of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    first: DateTime,
+    latest: DateTime,
+}
+
+impl Period {
+    /// How many days lie between it and a time.
+    fn from(self, time: DateTime) -> f64 {
+        days(time, self.first).max(days(self.latest, time)).max(0.0)
+    }
+}
+
 /// The year in which the lines of a file have come to lie.
 #[derive(Debug, Default)]
 pub(super) struct Years {
-    last: Option<DateTime>,
+    before: Option<Period>,
+    now: Option<Period>,
 }
 
 impl Years {
+    /// * `before`: that of the file before this one
+    pub(super) fn after(before: Option<Period>) -> Self {
+        Self { before, now: None }
+    }
+
+    /// That of the file so far, where its times say no year; else that of the file before.
+    pub(super) fn period(&self) -> Option<Period> {
+        self.now.or(self.before)
+    }
+
+    /// The first time of the file, in its year.
+    fn first(&self, time: DateTime) -> Option<DateTime> {
+        let Some(before) = self.before else { return in_year(time, FIRST) };
+        let years = before.first.year() - 1..=before.latest.year() + 1;
+        let places = years.filter_map(|year| in_year(time, year));
+        places.min_by(|one, other| before.from(*one).total_cmp(&before.from(*other)))
+    }
+
     /// The time with its year; any other value stays as it is.
     pub(super) fn place(&mut self, value: &mut String) {
         if !value.starts_with("0000-") {
             return;
         }
         let Ok(time) = value.parse::<DateTime>() else { return };
-        let Some(last) = self.last else {
-            self.last = in_year(time, FIRST);
-            self.last.unwrap_or(time).to_string().clone_into(value);
+        let Some(now) = self.now else {
+            let first = self.first(time).unwrap_or(time);
+            self.now = Some(Period { first, latest: first });
+            *value = first.to_string();
             return;
         };
+        let last = now.latest;
         let year = last.year();
         let apart = |year| in_year(time, year).map(|time| days(last, time));
         // Lines of several programs may come a little late, over New Year too.
@@ -44,7 +80,7 @@ impl Years {
             year
         };
         let Some(placed) = in_year(time, year) else { return };
-        self.last = Some(last.max(placed));
+        self.now = Some(Period { latest: last.max(placed), ..now });
         *value = placed.to_string();
     }
 }
@@ -89,6 +125,27 @@ mod tests {
                 "2002-01-01"
             ]
         );
+    }
+
+    #[test]
+    fn files_of_a_rotated_log_lie_beside_each_other_whichever_is_read_first() {
+        let begin = |before, times: [&str; 2]| {
+            let mut years = Years::after(before);
+            let placed = times.map(|time| {
+                let mut value = format!("0000-{time}T12:00:00");
+                years.place(&mut value);
+                value[..10].to_owned()
+            });
+            (years.period(), placed)
+        };
+        let (january, _) = begin(None, ["01-02", "01-14"]);
+        let (december, placed) = begin(january, ["12-05", "12-30"]);
+        assert_eq!(placed, ["1999-12-05", "1999-12-30"]);
+        let (_, placed) = begin(december, ["11-03", "12-04"]);
+        assert_eq!(placed, ["1999-11-03", "1999-12-04"]);
+        let (december, _) = begin(None, ["12-05", "12-30"]);
+        assert_eq!(begin(december, ["12-31", "01-14"]).1, ["2000-12-31", "2001-01-14"]);
+        assert_eq!(begin(december, ["01-02", "01-14"]).1, ["2001-01-02", "2001-01-14"]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::division::{Division, Item};
+use super::fractions::Fractions;
 use super::membership::{Membership, Ordered, Scale};
 use super::{Split, SplitError};
 
@@ -55,18 +56,15 @@ pub(super) fn divide(
         }
         is_same
     });
-    let ends = division.fractions.class_ends(0, left.len());
+    let sizes: Vec<usize> = units.iter().map(|(_, _, members)| members.len()).collect();
+    let splits = cut(division.fractions, &sizes);
     let mut spans: Vec<(Split, String, String)> = Vec::new();
-    let mut start = 0;
-    for (_, value, members) in &units {
-        let middle = 2 * start + members.len();
-        let split = Split::ALL[ends.iter().position(|end| middle <= 2 * end).unwrap_or(2)];
+    for ((_, value, members), split) in units.iter().zip(splits) {
         members.iter().for_each(|index| membership.parts[*index] = Some(split));
         match spans.last_mut().filter(|(last, ..)| *last == split) {
             Some((_, _, last)) => (*value).clone_into(last),
             None => spans.push((split, (*value).to_owned(), (*value).to_owned())),
         }
-        start += members.len();
     }
     let is_empty = |split: &Split| !spans.iter().any(|(other, ..)| other == split);
     let wanted = |split: &Split| division.fractions.get(*split) > 0.0;
@@ -76,6 +74,42 @@ pub(super) fn divide(
     }
     membership.ordered = Some(Ordered { scale, spans, odd: odd.map(str::to_owned), back });
     Ok(())
+}
+
+/// The part of each unit in a row: where its middle lies. Of a few large units the middles may all lie in others than a part that is wanted; the cuts
+/// then go where units end nearest to the fractions, so that every part has one.
+///
+/// * `sizes`: how many texts each unit has
+fn cut(fractions: Fractions, sizes: &[usize]) -> Vec<Split> {
+    let ends = fractions.class_ends(0, sizes.iter().sum());
+    let mut start = 0;
+    let by_middle = sizes.iter().map(|size| {
+        let middle = 2 * start + size;
+        start += size;
+        Split::ALL[ends.iter().position(|end| middle <= 2 * end).unwrap_or(2)]
+    });
+    let mut splits: Vec<Split> = by_middle.collect();
+    let wanted: Vec<usize> =
+        (0..Split::ALL.len()).filter(|at| fractions.get(Split::ALL[*at]) > 0.0).collect();
+    if sizes.len() < wanted.len() || wanted.iter().all(|at| splits.contains(&Split::ALL[*at])) {
+        return splits;
+    }
+    let (mut unit, mut before) = (0, 0);
+    for (number, at) in wanted.iter().enumerate() {
+        let left = wanted.len() - number - 1;
+        let begin = unit;
+        // It takes a unit, and more as long as that brings its end nearer to where it should be.
+        while unit < sizes.len() - left
+            && (unit == begin
+                || left == 0
+                || (before + sizes[unit]).abs_diff(ends[*at]) < before.abs_diff(ends[*at]))
+        {
+            splits[unit] = Split::ALL[*at];
+            before += sizes[unit];
+            unit += 1;
+        }
+    }
+    splits
 }
 
 /// Whether a value is neither a time nor a number, or not what `first` is.
@@ -256,6 +290,20 @@ mod tests {
         let mut values = values.to_vec();
         values.sort_by(|one, other| keys[one].cmp(&keys[other]));
         (scale, values)
+    }
+
+    #[test]
+    fn of_a_few_large_units_each_part_has_one() {
+        use Split::{Test, Train, Validation};
+
+        let cut = |train, validation, sizes: &[usize]| {
+            cut(Fractions { train, validation, test: 1.0 - train - validation }, sizes)
+        };
+        assert_eq!(cut(0.8, 0.2, &[20, 20]), [Train, Validation]);
+        assert_eq!(cut(0.5, 0.25, &[30, 30, 30]), [Train, Validation, Test]);
+        assert_eq!(cut(0.5, 0.25, &[1, 1, 90, 1, 1]), [Train, Train, Validation, Test, Test]);
+        // Too few for one each.
+        assert_eq!(cut(0.8, 0.2, &[40]), [Train]);
     }
 
     #[test]

@@ -46,9 +46,7 @@ impl Question {
             (Some(_), Some(_)) => wrong("the object has both `text` and `texts`"),
             (None, None) => wrong("the object has neither `text` nor `texts`"),
             (Some((_, value)), None) => match serde_json::from_str(value.get()) {
-                Ok(text) => {
-                    Ok(Self { lines: vec![Line { fields, text: Ok(text) }], is_list: false })
-                }
+                Ok(text) => Ok(Self { lines: vec![Line::new(fields, Ok(text))], is_list: false }),
                 Err(_) => wrong("`text` is no string"),
             },
             (None, Some((_, value))) => match serde_json::from_str(value.get()) {
@@ -81,7 +79,7 @@ impl Question {
     }
 
     fn of_list(texts: Vec<String>) -> Self {
-        let line = |text| Line { fields: Fields::default(), text: Ok(text) };
+        let line = |text| Line::new(Fields::default(), Ok(text));
         Self { lines: texts.into_iter().map(line).collect(), is_list: true }
     }
 

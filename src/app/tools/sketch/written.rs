@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Division, Reading, Sketch};
+use super::{Division, Sketch, name};
 use crate::base::visible;
-use crate::text::readers::{Columns, Encoding, Shipped};
-use crate::text::{check_head_name, head_name};
+use crate::text::readers::{Columns, Encoding, Nested, Options, Shipped};
 
 impl Sketch {
     /// The experiment.
@@ -31,68 +30,36 @@ impl Sketch {
 
     /// Below this many texts a third part would have none.
     fn has_test(&self) -> bool {
-        self.description.texts >= 30
+        self.seen.description.texts >= 30
     }
 
     fn corpus(&self, file: &str) -> String {
         let mut text = format!(
             "[stage.corpus]\nkind   = \"read_corpus\"\npath   = {}\nformat = \"{}\"\n",
             toml_text(file),
-            self.format.name()
+            self.seen.format.name()
         );
-        text += match self.encoding {
-            Encoding::Latin1 => "encoding = \"latin-1\"    # it is not UTF-8\n",
-            Encoding::Utf8 | Encoding::Utf16 => "",
-        };
-        if !self.label_names.is_empty() {
-            let names: Vec<String> = self.label_names.iter().map(|name| toml_text(name)).collect();
-            writeln!(
-                text,
-                "label_names = [{}]    # what the numbers of the tags are called, as the data set says",
-                names.join(", ")
-            )
-            .expect("a string");
-        }
-        text += match self.reading {
-            Reading::Plain => "",
-            Reading::Brackets(columns) if columns == Columns::default() => {
-                "scheme = \"brackets\"    # tags are brackets around words\n"
-            }
-            Reading::Brackets(_) => {
-                "scheme = \"brackets\"\ncolumns = { token = 3, tag = 10 }    # words and named entities of CoNLL-2012\n"
-            }
-            Reading::Rules(Shipped::Syslog) => {
-                "rules  = \"syslog\"    # or a file of your own: the README says how\n"
-            }
-            Reading::Rules(Shipped::Apache) => {
-                "rules  = \"apache\"    # or a file of your own: the README says how\n"
-            }
-            Reading::Numbered => {
-                "columns = { token = 1 }    # the first column numbers the words\n"
-            }
-            Reading::Markup => "markup = true    # texts hold their entities as `[Ada](PER)`\n",
-            Reading::Outermost => {
-                "nested = \"outermost\"    # entities overlap, and a token has one label: those inside of others are left out\n"
-            }
-        };
-        if self.problems.count() > 0 {
+        text += &self.options();
+        if self.seen.problems.count() > 0 {
             text += "on_error = \"skip\"    # what cannot be read is left out and counted; `\"stop\"` lists it with its places instead\n";
         }
         if !self.heads.is_empty() {
             text += "# The last of two classes is the positive one: turn them round where it is the other.\n";
-            let heads = self.heads.iter().map(|(field, classes)| {
-                let classes: Vec<String> = classes.iter().map(|class| toml_text(class)).collect();
-                format!("{} = [{}]", name(field), classes.join(", "))
-            });
+            let heads = self
+                .heads
+                .iter()
+                .map(|(field, classes)| format!("{} = {}", name(field), toml_texts(classes)));
             let heads: Vec<String> = heads.collect();
             writeln!(text, "classes = {{ {} }}", heads.join(", ")).expect("a string");
-            let renamed = self.heads.iter().filter(|(field, _)| name(field) != *field);
-            let renamed: Vec<String> = renamed
-                .map(|(field, _)| format!("{} = {}", name(field), toml_text(field)))
-                .collect();
-            if !renamed.is_empty() {
-                writeln!(text, "fields = {{ {} }}", renamed.join(", ")).expect("a string");
-            }
+        }
+        let asked = self.seen.options.fields.text.iter().map(|field| ("text".to_owned(), field));
+        let renamed = self.heads.iter().map(|(field, _)| (name(field), field));
+        let fields: Vec<String> = asked
+            .chain(renamed.filter(|(name, field)| name != *field))
+            .map(|(name, field)| format!("{name} = {}", toml_text(field)))
+            .collect();
+        if !fields.is_empty() {
+            writeln!(text, "fields = {{ {} }}", fields.join(", ")).expect("a string");
         }
         if !self.others.is_empty() {
             let names: Vec<String> = self.others.iter().map(|name| format!("`{name}`")).collect();
@@ -114,9 +81,74 @@ impl Sketch {
         text + "\n"
     }
 
+    /// What has to be said of the file so that it is read as it was.
+    fn options(&self) -> String {
+        let Options { encoding, labels, label_names, nested, markup, columns, .. } =
+            &self.seen.options;
+        let mut text = match encoding {
+            Encoding::Latin1 => "encoding = \"latin-1\"    # it is not UTF-8\n",
+            Encoding::Utf16 => "encoding = \"utf-16\"    # it has no byte order mark\n",
+            Encoding::Utf8 => "",
+        }
+        .to_owned();
+        if !label_names.is_empty() {
+            writeln!(
+                text,
+                "label_names = {}    # what the numbers of the tags are called, as the data set says",
+                toml_texts(label_names)
+            )
+            .expect("a string");
+        }
+        let used = |(_, to): &(&String, &String)| self.seen.description.labels.contains_key(*to);
+        let labels: Vec<String> = labels
+            .iter()
+            .filter(used)
+            .map(|(from, to)| format!("{} = {}", toml_text(from), toml_text(to)))
+            .collect();
+        if !labels.is_empty() {
+            writeln!(
+                text,
+                "labels = {{ {} }}    # numbers stand for them: call them by their names",
+                labels.join(", ")
+            )
+            .expect("a string");
+        }
+        let Columns { token, tag } = columns;
+        match (*columns == Columns::default(), tag) {
+            (true, _) => {}
+            (false, -1) => {
+                writeln!(
+                    text,
+                    "columns = {{ token = {token} }}    # the first column numbers the words"
+                )
+                .expect("a string");
+            }
+            (false, _) => {
+                writeln!(text, "columns = {{ token = {token}, tag = {tag} }}    # where words and their tags stand, from 0")
+                    .expect("a string");
+            }
+        }
+        text += match self.seen.shipped {
+            None => "",
+            Some(Shipped::Syslog) => {
+                "rules  = \"syslog\"    # or a file of your own: the README says how\n"
+            }
+            Some(Shipped::Apache) => {
+                "rules  = \"apache\"    # or a file of your own: the README says how\n"
+            }
+        };
+        if *markup {
+            text += "markup = true    # texts hold their entities as `[Ada](PER)`\n";
+        }
+        if *nested == Nested::Outermost {
+            text += "nested = \"outermost\"    # entities overlap, and a token has one label: those inside of others are left out\n";
+        }
+        text
+    }
+
     /// How much of a text is read at once.
     fn lengths(&self) -> String {
-        let quantile = |share| self.tokens.quantile(share).unwrap_or(16);
+        let quantile = |share| self.seen.tokens.quantile(share).unwrap_or(16);
         let tokens = quantile(0.99).next_multiple_of(32).clamp(32, 512);
         if quantile(0.95) > tokens {
             return format!(
@@ -126,7 +158,7 @@ overlap    = {}     # tokens that neighbouring windows of a longer text share, s
                 tokens / 8
             );
         }
-        let longest = self.description.words.quantile(0.99).unwrap_or(16);
+        let longest = self.seen.description.words.quantile(0.99).unwrap_or(16);
         format!(
             "max_length = {tokens}    # tokens; 99 % of the texts have up to {longest} words, and `pipeline data` counts what is cut"
         )
@@ -161,7 +193,7 @@ corpus     = \"@corpus\"
     }
 
     fn training(&self) -> String {
-        let epochs = (12_000 / self.description.texts.max(1)).clamp(2, 10);
+        let epochs = (12_000 / self.seen.description.texts.max(1)).clamp(2, 10);
         let looks = if self.repeats() > 0.0 { "masked" } else { "lookup" };
         let test = if self.has_test() {
             "# For the last look: choose by the validation split, and report this one.
@@ -176,7 +208,7 @@ split = \"test\"
             ""
         };
         // Texts that are said to have no entities have no tags to learn.
-        let it = &self.description;
+        let it = &self.seen.description;
         let ner = if it.with_entities > 0 && it.labels.is_empty() {
             "ner_weight    = 0    # the texts have no entities: classes alone are learnt\n"
                 .to_owned()
@@ -233,7 +265,8 @@ fn toml_text(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-/// What the head of a field is called: as the field, where that is a name for one.
-fn name(field: &str) -> String {
-    if check_head_name(field).is_ok() { field.to_owned() } else { head_name(field) }
+/// A TOML array of strings.
+fn toml_texts(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| toml_text(text)).collect();
+    format!("[{}]", texts.join(", "))
 }
