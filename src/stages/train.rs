@@ -97,9 +97,9 @@ impl Stage for Recipe {
         if let Some(sizes) = known::sizes(inputs, "model") {
             problems.extend(self.misnamed_parts(Some(sizes.layers)));
         }
-        if let Some(encoder) = known::encoder(inputs, "model") {
-            problems.extend(self.misnamed_targets(&encoder));
-        }
+        // To know the model by its names takes longer than all else here.
+        let adapted = self.lora.as_ref().and_then(|_| known::encoder(inputs, "model"));
+        problems.extend(adapted.iter().flat_map(|encoder| self.misnamed_targets(encoder)));
         problems
     }
 
@@ -161,8 +161,7 @@ impl Stage for Recipe {
     }
 
     fn extension(&self) -> Option<Extension> {
-        let obstacle = self.horizon_parameter().map(|parameter| {
-            let value = &serde_json::to_value(self).unwrap_or_default()[parameter];
+        let obstacle = self.horizon_parameter().map(|(parameter, value)| {
             let reason = format!("`{parameter} = {value}` depends on how many steps there will be");
             Obstacle { parameter: "epochs", reason }
         });

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use candle_core::DType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::cadence::Cadence;
 use super::class_weights::{ClassWeights, Weights};
@@ -450,13 +451,13 @@ impl Recipe {
     }
 
     /// Why a training with more epochs cannot go on from where one with fewer ended, or `None` when it can: the parameter whose effect on
-    /// the first steps depends on how many there will be.
+    /// the first steps depends on how many there will be, and its value.
     #[must_use]
-    pub fn horizon_parameter(&self) -> Option<&'static str> {
+    pub fn horizon_parameter(&self) -> Option<(&'static str, Value)> {
         if self.schedule.depends_on_horizon() {
-            Some("schedule")
+            Some(("schedule", json!(self.schedule)))
         } else if self.warmup().depends_on_horizon() {
-            Some("warmup_ratio")
+            Some(("warmup_ratio", json!(self.warmup_ratio)))
         } else {
             None
         }
@@ -507,12 +508,12 @@ mod tests {
 
     #[test]
     fn only_a_recipe_without_horizon_can_be_extended() {
-        assert_eq!(Recipe::default().horizon_parameter(), Some("schedule"));
+        assert_eq!(Recipe::default().horizon_parameter(), Some(("schedule", json!("linear"))));
         let stopped = |epochs| Recipe { stop_after: Some(epochs), ..Recipe::default() };
         assert!(stopped(2.5).can_go_further() && !stopped(3.0).can_go_further());
         let constant =
             Recipe { schedule: Schedule::Constant, warmup_ratio: Some(0.1), ..Recipe::default() };
-        assert_eq!(constant.horizon_parameter(), Some("warmup_ratio"));
+        assert_eq!(constant.horizon_parameter(), Some(("warmup_ratio", json!(0.1))));
         assert_eq!(
             Recipe { warmup_ratio: None, warmup_steps: Some(5), ..constant }.horizon_parameter(),
             None
