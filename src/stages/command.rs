@@ -153,7 +153,7 @@ impl Stage for Command {
         match self.output {
             Output::Files => {
                 let mut entries =
-                    fs::read_dir(out).map_err(|error| StageError::io("read", out, &error))?;
+                    fs::read_dir(out).map_err(|error| StageError::reading(out, &error))?;
                 if entries.next().is_none() {
                     context.warn(
                         "the program has written nothing into the folder that stands for `{out}`",

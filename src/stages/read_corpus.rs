@@ -74,7 +74,7 @@ impl RulesOf {
             Self::File(path) => path,
         };
         let text = regular::read_to_string(path)
-            .map_err(|error| StageError::io("read", path, &error).in_file_of("rules"))?;
+            .map_err(|error| StageError::reading(path, &error).in_file_of("rules"))?;
         Rules::parse(&text).map_err(|error| {
             StageError::new(format!("{}: {error}", path.display())).in_file_of("rules")
         })

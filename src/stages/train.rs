@@ -84,12 +84,14 @@ impl Stage for Recipe {
             let parameters = comparing.chain(self.choosing());
             problems.extend(parameters.map(watched::without_validation));
         }
-        match (known::tasks(inputs, "data"), known::possible(inputs, "data")) {
-            (Some(tasks), _) => problems.extend(watched::unlabelled(self, &tasks)),
-            (None, Some(tasks)) => problems.extend(watched::impossible(self, &tasks)),
-            (None, None) => {}
+        if let Some(tasks) = known::tasks(inputs, "data") {
+            problems.extend(watched::unlabelled(self, &tasks));
+        } else if let Some(tasks) = known::possible(inputs, "data") {
+            problems.extend(watched::impossible(self, &tasks));
         }
-        if let Some(types) = known::types(inputs, "data") {
+        // Asked for only what is wanted: a plan has thousands of trainings.
+        let weights = self.token_class_weights.as_ref();
+        if let Some(types) = weights.and_then(|_| known::types(inputs, "data")) {
             let types: Vec<&str> = types.iter().map(String::as_str).collect();
             problems.extend(self.misnamed_tokens(&types));
         }
@@ -97,7 +99,6 @@ impl Stage for Recipe {
         if let Some(sizes) = known::sizes(inputs, "model") {
             problems.extend(self.misnamed_parts(Some(sizes.layers)));
         }
-        // To know the model by its names takes longer than all else here.
         let adapted = self.lora.as_ref().and_then(|_| known::encoder(inputs, "model"));
         problems.extend(adapted.iter().flat_map(|encoder| self.misnamed_targets(encoder)));
         problems

@@ -74,7 +74,7 @@ fn what_a_killed_gc_moved_away_the_next_run_removes() {
 #[test]
 fn gc_beside_runs_that_are_killed_takes_nothing_from_those_that_live() {
     let rounds =
-        std::env::var("PIPELINE_FAULT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(12)
+        std::env::var("PIPELINE_FAULT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(24)
             / 3;
     let project = Project::new();
     let (done, kills, collected, killed_collecting) =

@@ -87,8 +87,13 @@ impl PlanCost {
     /// * `threads`: what the run would use
     pub fn of(plan: &Plan, forecast: &Forecast, store: &Store, threads: usize) -> Self {
         let mut costs = Costs::new(plan, store, threads);
+        let has_states = !store.saved_states().is_empty();
         let cost = |id: NodeId| {
             let saved = || {
+                // To name the state that a node shares with others takes long.
+                if !has_states {
+                    return Vec::new();
+                }
                 let reruns = matches!(forecast.node(id), NodeForecast::Miss(Reason::Rerun));
                 let shared = plan.warm_start(id).filter(|_| !reruns);
                 let keys = plan.node(id).identity.key().into_iter().chain(shared);

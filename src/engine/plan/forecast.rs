@@ -186,22 +186,26 @@ impl Continuation {
 ///
 /// * `parameters`: that say how far
 fn goes_further(instance: &dyn AnyStage, changes: &[Change], parameters: &[&str]) -> Option<bool> {
+    let says_how_far =
+        |change: &Change| change.parameter().is_some_and(|it| parameters.contains(&it));
+    // Mostly not, and to ask a stage for its parameters takes long.
+    if !changes.iter().all(says_how_far) {
+        return None;
+    }
     let now = instance.parameters();
     let mut reach = (f64::INFINITY, f64::INFINITY);
-    let mut count = 0;
     for name in parameters {
         let change = changes.iter().find(|change| change.parameter() == Some(name));
         let (old, new) = match change {
             Some(Change::Parameter { old, new, .. }) => (old.as_ref(), new.as_ref()),
             _ => (now.get(name), now.get(name)),
         };
-        count += usize::from(change.is_some());
         let least = |reach: f64, value: Option<&serde_json::Value>| {
             value.and_then(serde_json::Value::as_f64).map_or(reach, |value| reach.min(value))
         };
         reach = (least(reach.0, old), least(reach.1, new));
     }
-    (count == changes.len()).then_some(reach.0 < reach.1)
+    Some(reach.0 < reach.1)
 }
 
 impl Comparison {

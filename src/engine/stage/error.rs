@@ -96,7 +96,31 @@ impl StageError {
     }
 
     /// An input or output error on `path`, said with the path.
+    ///
+    /// * `doing`: what cannot be done with it, such as `write`
     pub fn io(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        let gone = "something removed its folder during the run; run the same command again";
+        let help = (error.kind() == ErrorKind::NotFound).then_some(gone);
+        Self::on_disk(doing, path, error, help)
+    }
+
+    /// The same of what cannot be read.
+    pub fn reading(path: &std::path::Path, error: &std::io::Error) -> Self {
+        let gone = "something removed it during the run; run the same command again";
+        let help = match error.kind() {
+            ErrorKind::PermissionDenied => Some(TO_READ),
+            ErrorKind::NotFound => Some(gone),
+            _ => None,
+        };
+        Self::on_disk("read", path, error, help)
+    }
+
+    fn on_disk(
+        doing: &str,
+        path: &std::path::Path,
+        error: &std::io::Error,
+        help: Option<&'static str>,
+    ) -> Self {
         if let Some(why) = NoRoom::of(error, path) {
             return Self::new(why.message(path)).with_help(why.help()).hindered();
         }
@@ -108,15 +132,9 @@ impl StageError {
         }
         let failure =
             Self::new(format!("cannot {doing} `{}`: {reason}", path.display())).hindered();
-        match error.kind() {
-            ErrorKind::PermissionDenied if doing == "read" => failure.with_help(TO_READ),
-            ErrorKind::NotFound if doing == "read" => {
-                failure.with_help("something removed it during the run; run the same command again")
-            }
-            ErrorKind::NotFound => failure.with_help(
-                "something removed its folder during the run; run the same command again",
-            ),
-            _ => failure,
+        match help {
+            Some(help) => failure.with_help(help),
+            None => failure,
         }
     }
 }
@@ -134,7 +152,7 @@ mod tests {
     #[test]
     fn an_error_of_the_disk_is_said_without_its_number_and_with_what_to_do() {
         let denied = std::io::Error::from_raw_os_error(13);
-        let error = StageError::io("read", std::path::Path::new("x"), &denied);
+        let error = StageError::reading(std::path::Path::new("x"), &denied);
         assert_eq!(error.to_string(), "cannot read `x`: Permission denied");
         assert_eq!(error.help().as_deref(), Some(TO_READ));
     }

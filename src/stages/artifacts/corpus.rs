@@ -92,7 +92,7 @@ impl CorpusFiles {
         for split in Split::ALL {
             let path = self.texts(split);
             let found = stored::entity_labels(&path);
-            labels.append(&mut found.map_err(|error| StageError::io("read", &path, &error))?);
+            labels.append(&mut found.map_err(|error| StageError::reading(&path, &error))?);
         }
         Ok(labels)
     }
@@ -145,7 +145,7 @@ impl CorpusFiles {
         let all = Split::ALL.into_iter().zip(lines).zip(self.sources().of);
         for ((split, lines), sources) in all.filter(|((split, _), _)| splits.contains(split)) {
             let path = self.texts(split);
-            let failed = |error| StageError::io("read", &path, &error);
+            let failed = |error| StageError::reading(&path, &error);
             let (mut lines, mut sources) = (lines.into_iter(), sources.into_iter());
             for examples in stored::chunks(&path, &self.tasks).map_err(failed)? {
                 let mut examples = examples.map_err(failed)?;
@@ -342,7 +342,7 @@ pub(super) fn read_fields(
     tasks: &CorpusTasks,
     sought: &[String],
 ) -> Result<BTreeSet<String>, StageError> {
-    let failed = |error| StageError::io("read", path, &error);
+    let failed = |error| StageError::reading(path, &error);
     let mut fields = BTreeSet::new();
     for chunk in stored::chunks(path, tasks).map_err(failed)? {
         fields.extend(chunk.map_err(failed)?.into_iter().flat_map(|it| it.fields.into_keys()));
@@ -358,5 +358,5 @@ pub(super) fn read_each_example(
     tasks: &CorpusTasks,
     each: &mut dyn FnMut(Example),
 ) -> Result<(), StageError> {
-    stored::read(path, tasks, each).map_err(|error| StageError::io("read", path, &error))
+    stored::read(path, tasks, each).map_err(|error| StageError::reading(path, &error))
 }

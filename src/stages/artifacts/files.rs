@@ -30,16 +30,16 @@ pub fn present(path: &Path) -> Result<bool, StageError> {
     match path.metadata().and_then(|metadata| regular::check(&metadata)) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(StageError::io("read", path, &error)),
+        Err(error) => Err(StageError::reading(path, &error)),
     }
 }
 
 pub fn read_text(path: &Path) -> Result<String, StageError> {
-    regular::read_to_string(path).map_err(|error| StageError::io("read", path, &error))
+    regular::read_to_string(path).map_err(|error| StageError::reading(path, &error))
 }
 
 pub fn read(path: &Path) -> Result<Vec<u8>, StageError> {
-    regular::read(path).map_err(|error| StageError::io("read", path, &error))
+    regular::read(path).map_err(|error| StageError::reading(path, &error))
 }
 
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StageError> {
@@ -50,7 +50,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StageError> {
 
 /// Copies content only, so that a read-only file gives a writable one.
 pub fn copy(from: &Path, to: &Path) -> Result<(), StageError> {
-    let mut source = regular::open(from).map_err(|error| StageError::io("read", from, &error))?;
+    let mut source = regular::open(from).map_err(|error| StageError::reading(from, &error))?;
     let mut target = File::create(to).map_err(|error| StageError::io("create", to, &error))?;
     std::io::copy(&mut source, &mut target)
         .map(drop)

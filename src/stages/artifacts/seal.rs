@@ -74,7 +74,7 @@ fn of_file(path: &Path) -> Result<String, StageError> {
         let file = regular::open(path)?;
         digest::of_file(&file, file.metadata()?.len())
     };
-    Ok(digest().map_err(|error| StageError::io("read", path, &error))?.to_hex().to_string())
+    Ok(digest().map_err(|error| StageError::reading(path, &error))?.to_hex().to_string())
 }
 
 #[cfg(test)]
