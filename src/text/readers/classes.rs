@@ -146,7 +146,7 @@ impl Heads {
     }
 }
 
-/// The class that a value stands for: its name, 0, 1 and so on for their order, and false and true for two.
+/// The class that a value stands for: its name, in capitals or not; else 0, 1 and so on for their order, and false and true for two.
 fn named(names: &[String], value: &str) -> Option<String> {
     if names.is_empty() {
         let fits = value.chars().count() <= LIMIT_CHARACTERS && !value.contains(char::is_control);
@@ -155,11 +155,23 @@ fn named(names: &[String], value: &str) -> Option<String> {
     if let Some(name) = names.iter().find(|name| *name == value) {
         return Some(name.clone());
     }
+    // A column of numbers in which some are missing comes as 0.0 and 1.0.
+    let value = value.strip_suffix(".0").unwrap_or(value);
+    let mut alike = names.iter().filter(|name| name.eq_ignore_ascii_case(value));
+    if let (Some(name), None) = (alike.next(), alike.next()) {
+        return Some(name.clone());
+    }
+    // Among names that are numbers or truths themselves, another of them stands for no place: 1 is not the second of 1 and 0.
+    let is_place = |name: &String| {
+        name.parse::<f64>().is_ok() || ["true", "false"].contains(&&*name.to_ascii_lowercase())
+    };
+    if names.iter().any(is_place) {
+        return None;
+    }
     let number = match value {
         "true" | "True" | "TRUE" if names.len() == 2 => Some(1),
         "false" | "False" | "FALSE" if names.len() == 2 => Some(0),
-        // A column of numbers in which some are missing comes as 0.0 and 1.0.
-        _ => value.strip_suffix(".0").unwrap_or(value).parse::<usize>().ok(),
+        _ => value.parse::<usize>().ok(),
     };
     number.and_then(|number| names.get(number)).cloned()
 }
@@ -259,5 +271,23 @@ mod tests {
         assert_eq!(class("Anomaly"), Ok(Some("anomaly".into())));
         assert_eq!(class("NORMAL"), Ok(Some("normal".into())));
         assert_eq!(class("2"), Err("`anomaly` is `2`, expected 0 (normal) or 1 (anomaly)".into()));
+    }
+
+    #[test]
+    fn a_class_is_known_by_its_name_before_its_place() {
+        let read = |names: [&str; 2], value: &str| {
+            let heads = Heads::of(Some(&Classes::Named(BTreeMap::from([(
+                "x".to_owned(),
+                names.map(str::to_owned).to_vec(),
+            )]))));
+            heads.class("x", value, &mut Findings::default()).ok().flatten()
+        };
+        assert_eq!(read(["true", "false"], "True").as_deref(), Some("true"));
+        assert_eq!(read(["1", "0"], "1.0").as_deref(), Some("1"));
+        assert_eq!(read(["low", "high"], "HIGH").as_deref(), Some("high"));
+        assert_eq!(read(["low", "high"], "0").as_deref(), Some("low"));
+        assert_eq!(read(["low", "high"], "True").as_deref(), Some("high"));
+        assert_eq!(read(["1", "2"], "0"), None);
+        assert_eq!(read(["True", "False"], "1"), None);
     }
 }

@@ -28,6 +28,7 @@ mod options;
 mod parquet;
 mod pieces;
 mod problems;
+mod quotes;
 mod read;
 mod rules;
 mod sentence;

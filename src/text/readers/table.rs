@@ -7,7 +7,7 @@
 //!
 //! Entities stand in a cell as the JSON that `jsonl` reads, or in the text as `[Ada](PER)`, where `markup = true` says so. Empty cells say nothing.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, Read};
 use std::rc::Rc;
 
@@ -20,6 +20,7 @@ use super::names::{ENTITIES, TEXTS};
 use super::options::Options;
 use super::pieces::{DIVIDE, Each};
 use super::problems::{Malformed, Misread, Spot, excerpt};
+use super::quotes::{Quotes, Stray};
 use super::source::LINE_LIMIT_BYTES;
 use super::{entities, markup, shapes};
 use crate::base::problem::{Position, Problem};
@@ -53,7 +54,9 @@ pub(super) fn read(
         guessed
     });
     let allowed = Rc::new(Cell::new(LINE_LIMIT_BYTES));
-    let bounded = Bounded { source, allowed: Rc::clone(&allowed), last: b'\n', end };
+    let quotes = Rc::new(RefCell::new(Quotes::new(delimiter)));
+    let (limit, followed) = (Rc::clone(&allowed), Rc::clone(&quotes));
+    let bounded = Bounded { source, allowed: limit, quotes: followed, last: b'\n', end };
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)
@@ -74,14 +77,16 @@ pub(super) fn read(
             Ok(true) => Ok(()),
             Err(error) => Err(unreadable(error, before + late)?),
         };
-        let line = match found {
-            Err(_) => before + late,
+        let (line, stray) = match found {
+            Err(_) => (before + late, None),
             // Told from where the row ends: empty lines before it were passed over with it.
             Ok(()) => {
                 let inside: usize = row.iter().map(|cell| cell.matches('\n').count()).sum();
-                (now(&reader) + end.len() - 2).saturating_sub(inside).max(1)
+                let line = (now(&reader) + end.len() - 2).saturating_sub(inside).max(1);
+                (line, quotes.borrow_mut().until(line + inside))
             }
         };
+        let found = stray.map_or(found, |stray| Err(never_meant(stray, &row)));
         let found = match (found, &columns) {
             (Err(problem), _) => Some(Err(problem)),
             (Ok(()), None) => match Columns::of(&row, options) {
@@ -128,6 +133,22 @@ fn unreadable(error: csv::Error, line: usize) -> io::Result<Malformed> {
     }
 }
 
+/// What is wrong with a row of which one cell took others with it.
+fn never_meant(Stray { opened, closed }: Stray, row: &StringRecord) -> Malformed {
+    let message = match closed {
+        Some(line) => {
+            format!("the quote that opens here closes in line {line} only, where text follows it")
+        }
+        None => "the quote that opens here is never closed".to_owned(),
+    };
+    let cell = row.iter().find(|cell| cell.contains('\n')).unwrap_or_default();
+    let position = Position { line: opened, column: 1 };
+    let excerpt = excerpt(cell.lines().next().unwrap_or_default(), 0);
+    Problem::new(Spot { position, excerpt }, message).help(
+        "all lines up to there are one cell: a cell that begins with a quote ends with one, and one inside of it is doubled, as in `\"\"\"Yes\"\", she said\"`",
+    )
+}
+
 /// What is wrong with a row; its place is a cell.
 fn in_row(misread: Misread, row: &StringRecord, line: usize) -> Malformed {
     let cell = row.get(misread.place).unwrap_or_default();
@@ -140,6 +161,7 @@ struct Bounded<'s> {
     source: &'s mut dyn BufRead,
     /// The bytes that may be read before the row ends.
     allowed: Rc<Cell<usize>>,
+    quotes: Rc<RefCell<Quotes>>,
     /// The last byte that was read.
     last: u8,
     /// What ends a row.
@@ -157,6 +179,10 @@ impl Read for Bounded<'_> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, TooLong));
         }
         let mut count = self.source.read(buffer)?;
+        self.quotes.borrow_mut().follow(&buffer[..count]);
+        if count == 0 {
+            self.quotes.borrow_mut().end();
+        }
         if count == 0 && self.last != b'\n' && buffer.len() >= self.end.len() {
             count = self.end.len();
             buffer[..count].copy_from_slice(self.end);

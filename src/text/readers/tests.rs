@@ -113,6 +113,21 @@ fn a_cell_with_entities_is_found_as_label_studio_writes_it() {
 }
 
 #[test]
+fn a_quote_that_takes_other_rows_with_it_is_an_error() {
+    let text = "text\tx\nfine\t1\n\"Odd start\t2\nlost\t3\n\"Again\" and\t4\nfine too\t5\n";
+    let found = found("x.tsv", text, &Options::default());
+    assert_eq!(
+        found.problems,
+        ["3:1: the quote that opens here closes in line 5 only, where text follows it"]
+    );
+    let texts: Vec<&str> = found.records.iter().map(|record| &*record.text).collect();
+    assert_eq!(texts, ["fine", "fine too"]);
+    let unclosed = "text,x\nfine,1\n\"Odd,2\nlost,3\n";
+    let found = self::found("x.csv", unclosed, &Options::default());
+    assert_eq!(found.problems, ["3:1: the quote that opens here is never closed"]);
+}
+
+#[test]
 fn a_label_that_prodigy_was_told_to_be_wrong_is_a_class_and_a_span_is_none() {
     let line = |more: &str, answer: &str| {
         format!(
