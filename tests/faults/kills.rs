@@ -342,7 +342,7 @@ fn round(draw: &mut Draw, kills: &mut u64, what: &str) {
 #[test]
 fn runs_killed_at_any_moment_finish_with_the_bits_of_an_undisturbed_run() {
     let wanted =
-        std::env::var("PIPELINE_FAULT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(12);
+        std::env::var("PIPELINE_FAULT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(25);
     let mut draw = Draw(seed());
     let mut kills = 0;
     let mut rounds = 0;
