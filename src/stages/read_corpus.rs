@@ -58,11 +58,7 @@ impl RulesOf {
     /// What a command line names: rules that come with the program by their name, else a file.
     #[must_use]
     pub fn of(name: &Path) -> Self {
-        let shipped = match name.to_str() {
-            Some("syslog") => Some(Shipped::Syslog),
-            Some("apache") => Some(Shipped::Apache),
-            _ => None,
-        };
+        let shipped = Shipped::ALL.into_iter().find(|it| name.to_str() == Some(it.name()));
         shipped.map_or_else(|| Self::File(name.to_owned()), Self::Shipped)
     }
 
@@ -169,7 +165,7 @@ pub struct ReadCorpus {
     /// What becomes of entities that overlap: `"refuse"` calls them a mistake, `"outermost"` keeps the one in which others lie (of two that cross, the first), `"longest"` the longest of those that overlap.
     #[serde(default, skip_serializing_if = "is_default")]
     pub nested: Nested,
-    /// Whether texts hold their entities as `[Ada](PER) wrote`; `\[` is a bracket. Of raw lines each is a text then.
+    /// Whether texts hold their entities as `[Ada](PER) wrote`; `\[` is a bracket, and a mark that no label and `)` close a mistake. Of raw lines each is a text then.
     #[serde(default, skip_serializing_if = "is_default")]
     pub markup: bool,
     /// Of `conll`: where a line has its word and its tag, from 0, or from -1 for the last.
@@ -184,7 +180,7 @@ pub struct ReadCorpus {
     /// Of tagged words: what tags that are numbers are called, as in `["O", "B-PER", "I-PER"]`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub label_names: Vec<String>,
-    /// Of `lines`: what of a line is the text, what are fields, entities and classes. `"syslog"` and `"apache"` come with the program; else a file of regular expressions, described in the README.
+    /// Of `lines`: what of a line is the text, what are fields, entities and classes. `"syslog"`, `"application"` (a time, a level, a component and a message) and `"apache"` come with the program; else a file of regular expressions, described in the README.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RulesOf>,
     /// Makes one text of so many consecutive lines of a file and a split, as they stand, such as `{ lines = 20, step = 10 }`; under `by`, lines of all values that a split has may stand in one text; its class is the last of its lines' in the order of classes. The split goes by `order` or `by` then, or is one of files: in a random one, the same lines and moments would train and validate.
@@ -245,7 +241,7 @@ impl ReadCorpus {
             Some(files) => Some(Corrections::read(&files.paths(), &self.of_corrections())?),
         };
         Ok(Reading {
-            format: self.format.or(self.rules.is_some().then_some(Format::Lines)),
+            format: self.format,
             options,
             lookup,
             corrections,
@@ -311,7 +307,7 @@ impl ReadCorpus {
         {
             let name = path.file_name().unwrap_or_default().display();
             let message = format!("there are neither rules nor a file called `{name}`");
-            let help = "`\"syslog\"` and `\"apache\"` (also the access logs of nginx) come with the program";
+            let help = "`\"syslog\"`, `\"application\"` and `\"apache\"` (also the access logs of nginx) come with the program";
             problem(&["rules"], &message, help);
         }
         problems

@@ -61,6 +61,8 @@ pub(super) struct Particular {
     /// As an experiment has it.
     pub(super) shown: &'static str,
     pub(super) formats: &'static [Format],
+    /// Whether it is about words with tags, which files of these formats need not have.
+    pub(super) is_of_words: bool,
 }
 
 impl Particular {
@@ -218,16 +220,22 @@ impl Reading<'_> {
     fn check_particular(&self, walk: &Walk) -> Result<(), StageError> {
         let is_idle = |it: &&Particular| {
             walk.guesses.iter().all(|(_, guess)| !it.formats.contains(&guess.format))
+                || it.is_of_words && !walk.findings.has_tagged_words()
         };
         let idle = self.particular.iter().find(is_idle);
         let Some((it, (path, guess))) = idle.zip(walk.guesses.first()) else { return Ok(()) };
-        let (shown, format) = (it.shown, guess.format.name());
-        let message = format!(
-            "{shown} is for {}, and {} is read as `{format}`",
-            it.listed(),
-            named(std::slice::from_ref(path))
-        );
-        let help = "leave it out, or say with `format` what the file is";
+        let (shown, format, path) = (it.shown, guess.format, named(std::slice::from_ref(path)));
+        let (message, help) = if it.formats.contains(&format) {
+            let message = format!("{shown} is about words with tags, and {path} has none");
+            (
+                message,
+                "leave it out, or say with `fields = { tokens = \"...\", tags = \"...\" }` where they stand",
+            )
+        } else {
+            let (listed, format) = (it.listed(), format.name());
+            let message = format!("{shown} is for {listed}, and {path} is read as `{format}`");
+            (message, "leave it out, or say with `format` what the file is")
+        };
         Err(StageError::new(message).with_help(help).in_file_of(it.parameter))
     }
 
@@ -379,9 +387,7 @@ impl Reading<'_> {
         let mut remarks = Vec::new();
         let mut guessed: BTreeMap<(Format, Why), Vec<PathBuf>> = BTreeMap::new();
         for (path, Guess { format, why }) in &walk.guesses {
-            let Some(why) = why else { continue };
-            // Nobody wonders.
-            if (*format, *why) != (Format::Jsonl, Why::Name) {
+            if let Some(why) = why {
                 guessed.entry((*format, *why)).or_default().push(path.clone());
             }
         }
@@ -395,14 +401,7 @@ impl Reading<'_> {
             remarks.push(Remark::Note(text));
         }
         for (scheme, (paths, repaired)) in &walk.schemes {
-            let repaired = match repaired {
-                0 => String::new(),
-                1 => "; 1 sequence of tags is none of it, and was read as `conlleval` reads them"
-                    .to_owned(),
-                count => format!(
-                    "; {count} sequences of tags are none of it, and were read as `conlleval` reads them"
-                ),
-            };
+            let repaired = scheme.said_of_repairs(*repaired);
             if self.options.scheme.is_none() || !repaired.is_empty() {
                 let (scheme, paths) = (scheme.name(), named(paths));
                 let text = format!("tags are read as `scheme = \"{scheme}\"`: {paths}{repaired}");

@@ -43,6 +43,7 @@ mod review;
 mod run;
 mod search;
 mod show;
+mod sketch;
 mod splits;
 mod streams;
 mod sweep;

@@ -262,10 +262,10 @@ fn labels_that_nobody_has_files_read_twice_and_rules_that_are_none_are_said() {
     world.write("experiments/data/mine", RULES);
     let rules = |of: &str| {
         let of = format!("corpus.rules={of}");
-        world.pipeline(["check", FILE, "--set", &of])
+        world.pipeline(["check", FILE, "--set", "corpus.format=lines", "--set", &of])
     };
     let none = rules("nginx");
-    assert!(none.stderr.contains("`\"syslog\"` and `\"apache\"`"), "{none}");
+    assert!(none.stderr.contains("`\"syslog\"`, `\"application\"` and"), "{none}");
     let mine = rules("experiments/data/mine");
     assert_eq!(mine.code, Some(0), "{mine}");
 }
@@ -499,4 +499,86 @@ fn corrections_may_call_fields_as_the_corpus_does() {
             && shot.stdout.contains("1 text was looked at again: 1 with another `bad` now"),
         "{shot}"
     );
+}
+
+/// Parameters that are about some formats alone, with the files below that they are for.
+const PARTICULAR: [(&str, &[&str]); 14] = [
+    (
+        "encoding=latin-1",
+        &["a.jsonl", "a.json", "a.csv", "a.tsv", "a.conll", "a.txt", "tasks.json"],
+    ),
+    ("offsets=bytes", &["a.jsonl", "a.json", "a.csv", "a.tsv", "tasks.json"]),
+    ("nested=outermost", &["a.jsonl", "a.json", "a.csv", "a.tsv", "a.conll", "tasks.json"]),
+    ("columns={ token = 0, tag = 1 }", &["a.conll"]),
+    ("scheme=iob2", &["a.conll"]),
+    ("join=\"\"", &["a.conll"]),
+    ("label_names=[\"O\"]", &[]),
+    ("markup=true", &["a.jsonl", "a.json", "a.csv", "a.tsv", "a.txt"]),
+    ("rules=syslog", &["a.txt"]),
+    ("fields={ text = \"text\" }", &["a.jsonl", "a.json", "a.csv", "a.tsv", "tasks.json"]),
+    ("fields={ entities = \"ents\" }", &["a.jsonl", "a.json", "a.csv", "a.tsv", "tasks.json"]),
+    ("fields={ id = \"key\" }", &["a.jsonl", "a.json", "a.csv", "a.tsv", "a.txt", "tasks.json"]),
+    ("fields={ tokens = \"words\" }", &[]),
+    ("fields={ tags = \"tags\" }", &[]),
+];
+
+#[test]
+fn a_parameter_that_is_about_other_files_is_refused_for_every_format() {
+    let world = reading("path = \"data/lines.jsonl\"\nsplit = { train = 0.5, validation = 0.5 }\n");
+    let task = |n: usize| {
+        format!(
+            r#"{{"id": {n}, "data": {{"text": "Ada {n}"}}, "annotations": [{{"result": [{{"type": "labels", "value": {{"start": 0, "end": 3, "labels": ["PER"]}}}}]}}]}}"#
+        )
+    };
+    let line = |n: usize| {
+        format!(r#"{{"text": "Ada {n}", "ents": [[0, 3, "PER"]], "anomaly": {}}}"#, n % 2)
+    };
+    let all = |line: &dyn Fn(usize) -> String, between: &str| {
+        (0..4).map(line).collect::<Vec<_>>().join(between)
+    };
+    let array = |line: &dyn Fn(usize) -> String| format!("[{}]", all(line, ","));
+    let cells = |between: char| {
+        let row = |n: usize| format!("Ada {n}{between}{}\n", n % 2);
+        format!("text{between}anomaly\n{}", (0..4).map(row).collect::<String>())
+    };
+    let files = [
+        ("a.jsonl", all(&line, "\n")),
+        ("a.json", array(&line)),
+        ("a.csv", cells(',')),
+        ("a.tsv", cells('\t')),
+        ("a.conll", all(&|n| format!("Ada B-PER\nran{n} O\n"), "\n")),
+        ("a.txt", all(&|n| format!("Jun  9 06:06:2{n} h sshd: [Ada](PER) {n}"), "\n")),
+        ("tasks.json", array(&task)),
+    ];
+    for (file, content) in files {
+        world.write(format!("experiments/data/{file}"), content);
+        for (parameter, fitting) in PARTICULAR {
+            let path = format!("corpus.path=experiments/data/{file}");
+            let parameter = format!("corpus.{parameter}");
+            let set = ["--set", &path, "--set", &parameter];
+            let shot = world.pipeline(["check", "--data", FILE].into_iter().chain(set));
+            let is_refused = shot.stderr.contains("` is for `")
+                || shot.stderr.contains("` of `fields` is for `")
+                || shot.stderr.contains("is about words with tags");
+            assert_eq!(is_refused, !fitting.contains(&file), "{shot}");
+        }
+    }
+}
+
+#[test]
+fn rules_for_a_file_that_is_no_log_by_its_name_are_refused_before_it_is_read() {
+    let world = reading("path = \"data/datasets.csv\"\nrules = \"syslog\"\n");
+    let checked = world.pipeline(["check", FILE]);
+    let remedy = checked.stderr.contains("say with `format` what the files are");
+    assert!(checked.code == Some(2) && remedy, "{checked}");
+    let raw = world.pipeline(["check", FILE, "--set", "corpus.format=lines"]);
+    assert_eq!(raw.code, Some(0), "{raw}");
+}
+
+#[test]
+fn json_lines_are_guessed_and_said_as_every_other_format_is() {
+    let entity = "{\"text\": \"Ada wrote\", \"entities\": [{\"start\": 0, \"end\": 3, \"label\": \"PER\"}]}\n";
+    let halves = "split = { train = 0.5, validation = 0.5 }";
+    let said = checked(&format!("{entity}{}", entity.replace("Ada", "Bob")), halves);
+    assert!(said.contains("read as `format = \"jsonl\"`, by its name: "), "{said}");
 }

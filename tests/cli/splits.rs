@@ -34,15 +34,16 @@ fn lines(numbers: impl Iterator<Item = usize>, source: impl Fn(usize) -> usize) 
 
 const THREE: &str = "split = { train = 0.7, validation = 0.15, test = 0.15 }\n";
 
-/// What the corpus stage said, one line each, without its name and without that its texts differ in numbers only.
+/// What the corpus stage said, one line each, without its name, the format of its file and that its texts differ in numbers only.
 fn said(world: &World) -> Vec<String> {
     let shot = world.pipeline(["run", FILE, "corpus"]);
     assert_eq!(shot.code, Some(0), "{shot}");
     let said = shot.stderr.lines().filter_map(|line| {
         let rest = line.strip_prefix("corpus")?.trim();
         let (tone, text) = rest.split_once("  ")?;
-        let is_told =
-            ["note", "warning"].contains(&tone) && !text.contains("but for their numbers");
+        let is_told = ["note", "warning"].contains(&tone)
+            && !text.contains("but for their numbers")
+            && !text.contains("read as `format");
         is_told.then(|| format!("{tone}: {}", text.trim()))
     });
     said.collect()

@@ -550,6 +550,9 @@ pub struct Init {
     /// The field or column of that file that holds the text; told from the file where this is left out
     #[arg(long, value_name = "FIELD", requires = "data")]
     pub text: Option<String>,
+    /// The fields or columns of that file that say each text's class, a head each; told from the file where this is left out
+    #[arg(long, value_name = "FIELD", value_delimiter = ',', requires = "data")]
+    pub classes: Vec<String>,
     /// What to start from
     #[arg(long, value_enum, default_value_t = Template::Joint)]
     pub template: Template,

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use super::args::{Init, Template};
 use super::root::SETTINGS;
 use super::{Failure, terminal};
-use crate::app::tools::{DataFiles, Sketch};
+use crate::app::tools::{Asked, DataFiles, Sketch};
 use crate::base::disk::no_room::NoRoom;
 use crate::base::outputs;
 use crate::stages::Files;
@@ -93,7 +93,8 @@ pub fn run(arguments: &Init) -> Result<(), Failure> {
 /// An experiment that trains on a file of somebody's.
 fn sketched(arguments: &Init, data: &Path) -> Result<(String, Cow<'static, str>), Failure> {
     let files = DataFiles { named: data, paths: Files::One(data.to_owned()).paths() };
-    let sketch = Sketch::of(&files, arguments.text.as_deref())
+    let asked = Asked { text: arguments.text.as_deref(), classes: &arguments.classes };
+    let sketch = Sketch::of(&files, asked)
         .map_err(|problem| Failure::usage(problem.message).with_help_of(problem.help))?;
     terminal::print(&format!("{}: {}\n", data.display(), sketch.summary()))?;
     let stem = |path: &Path| {

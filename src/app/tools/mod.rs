@@ -20,7 +20,7 @@ pub use machine::{bf16_instructions, gpu};
 pub use predict::{FoundEntity, Judgement, Prediction, Predictor};
 pub use review::{Judge, Review, TrainedOn, Unlabelled, Written};
 pub use service::{Answer, Asker, Full, Limits, Prepared, Service};
-pub use sketch::{DataFiles, Sketch};
+pub use sketch::{Asked, DataFiles, Sketch};
 pub use tagged_words::tagged_words;
 pub use trained::OpenError;
 

@@ -132,6 +132,10 @@ impl Reader<'_, '_> {
             return self.wrong(in_line(number, line, 0, message));
         };
         // A word in the place of its tag is no tag at best, and a type at worst.
+        if cells.len() < 2 && width < 2 {
+            let message = format!("{has}, and a word and its tag are two");
+            return self.wrong(in_line(number, line, 0, message));
+        }
         if cells.len() < 2 || (cells.len() != width && columns.tag < 0) {
             let message = format!("{has} between {divided} where those before have {width}");
             return self.wrong(in_line(number, line, 0, message));

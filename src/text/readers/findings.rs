@@ -218,6 +218,12 @@ impl Findings {
         Some((scheme, self.evidence.repaired(scheme)))
     }
 
+    /// Whether there are words that have a tag.
+    #[must_use]
+    pub fn has_tagged_words(&self) -> bool {
+        self.tagged > 0
+    }
+
     /// How many words have a type for a tag, where all of them have one, as in a column of parts of speech.
     #[must_use]
     pub fn all_tagged(&self) -> Option<usize> {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::source::PARQUET;
 use super::{conll, label_studio};
 
 /// How a file holds texts.
@@ -68,11 +69,41 @@ pub struct Guess {
     pub why: Option<Why>,
 }
 
+impl Guess {
+    /// The same of a file for which there are rules, so that its lines are raw unless it is known to be something else.
+    pub(super) fn by_rules(self) -> Self {
+        let is_json = matches!(
+            self.format,
+            Format::Jsonl | Format::Json | Format::LabelStudio | Format::Parquet
+        );
+        let is_named = self.why == Some(Why::Name) && self.format != Format::Lines;
+        if is_json || is_named { self } else { Self { format: Format::Lines, why: None } }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
     /// Of the file.
     Name,
     Content,
+}
+
+/// The format that the name of a file says, whatever is in it.
+#[must_use]
+pub fn named(path: &Path) -> Option<Format> {
+    match &*extension(path) {
+        "jsonl" | "ndjson" => Some(Format::Jsonl),
+        "conll" | "conllu" | "conll03" | "iob" | "iob2" | "bio" => Some(Format::Conll),
+        "csv" => Some(Format::Csv),
+        _ => None,
+    }
+}
+
+/// How the name of a file ends, whatever it is packed by.
+fn extension(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let name = [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    name.rsplit_once('.').map_or("", |(_, extension)| extension).to_owned()
 }
 
 /// The format of a file.
@@ -81,20 +112,13 @@ pub enum Why {
 #[must_use]
 pub fn guess(path: &Path, head: &[u8]) -> Guess {
     let by = |format, why| Guess { format, why: Some(why) };
-    if head.starts_with(b"PAR1") {
+    if head.starts_with(PARQUET) {
         return by(Format::Parquet, Why::Content);
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let name = [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    match extension {
-        "jsonl" | "ndjson" => return by(Format::Jsonl, Why::Name),
-        "conll" | "conllu" | "conll03" | "iob" | "iob2" | "bio" => {
-            return by(Format::Conll, Why::Name);
-        }
-        "csv" => return by(Format::Csv, Why::Name),
-        _ => {}
+    if let Some(format) = named(path) {
+        return by(format, Why::Name);
     }
+    let extension = &*extension(path);
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches(|it: char| it.is_whitespace() || it == '\0');
     let is_object = || {

@@ -100,6 +100,9 @@ fn task(
         .texts()
         .into_iter()
         .find_map(|name| Some((name, data.get(name)?.as_str()?.to_owned())));
+    // Where the names of fields are looked for, none of them is the text yet, in which marks would lie.
+    let is_looked_for = found.is_none() && !options.needs_text(false);
+    let found = found.or_else(|| is_looked_for.then(|| ("", String::new())));
     let Some((name, mut text)) = found else {
         let strings: Vec<&str> =
             data.iter().filter(|(_, value)| value.is_string()).map(|(name, _)| &**name).collect();
@@ -119,6 +122,9 @@ fn task(
                 }
             }
         }
+    }
+    if is_looked_for {
+        marks.clear();
     }
     let spans = spans(marks, &text, options, findings).map_err(wrong)?;
     findings.has_entities |= !spans.is_empty();

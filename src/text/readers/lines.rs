@@ -101,7 +101,7 @@ fn marked(
     findings: &mut Findings,
 ) -> Result<(String, Option<Vec<Entity>>), Misread> {
     if options.markup {
-        let (text, marked) = markup::read(line);
+        let (text, marked) = markup::read(line)?;
         let entities = markup::named(marked, options, findings)
             .map_err(|message| Misread::new(0_usize, message))?;
         return Ok((text, Some(entities)));

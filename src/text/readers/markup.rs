@@ -1,14 +1,20 @@
 //! Entities written into the text: `[Ada](PER) wrote to [Rome](LOC)`.
 //!
-//! A bracket that no `](label)` closes is text as it stands, and `\[` is a bracket that opens nothing, so that any text can be written.
+//! A bracket that no `](` closes is text as it stands, and `\[` is a bracket that opens nothing, so that any text can be written. What follows `](` is
+//! the label and `)`: where it is something else, such as an address or the rest of the text, that is a mistake.
 
 use super::findings::Findings;
 use super::labels::label_of_span;
 use super::options::Options;
+use super::problems::Misread;
+use crate::base::visible;
 use crate::text::Entity;
 
 /// The text without its marks, and the entities that they say; offsets in characters.
-pub(super) fn read(marked: &str) -> (String, Vec<Entity>) {
+///
+/// # Errors
+/// The first mark without a label, at its byte.
+pub(super) fn read(marked: &str) -> Result<(String, Vec<Entity>), Misread> {
     let (mut text, mut length, mut entities) = (String::with_capacity(marked.len()), 0, Vec::new());
     let mut rest = marked;
     while let Some(character) = rest.chars().next() {
@@ -16,7 +22,12 @@ pub(super) fn read(marked: &str) -> (String, Vec<Entity>) {
             text.push('[');
             length += 1;
             rest = after;
-        } else if let Some((inside, label, after)) = mark(rest) {
+        } else if let Some(Mark { inside, label }) = mark(rest) {
+            let Some((label, after)) = label else {
+                let shown = visible::line(inside);
+                let message = format!("`[{shown}](` opens a mark that no label and `)` close");
+                return Err(Misread::new(marked.len() - rest.len(), message).help(CLOSE));
+            };
             let start = length;
             text.push_str(inside);
             length += inside.chars().count();
@@ -28,8 +39,11 @@ pub(super) fn read(marked: &str) -> (String, Vec<Entity>) {
             rest = &rest[character.len_utf8()..];
         }
     }
-    (text, entities)
+    Ok((text, entities))
 }
+
+/// The help where a mark is none.
+const CLOSE: &str = "an entity is written as `[Ada](PER)`, where a label has letters, digits, spaces and `_-.:/&+'`; `\\[` is a bracket of the text";
 
 /// The same entities with names that BIO labels allow.
 ///
@@ -51,7 +65,7 @@ pub(super) fn named(
 
 /// Whether a text holds what looks like a mark: after brackets, a label in capitals or of words that begin with one, which no link of Markdown is.
 pub(super) fn is_marked(text: &str) -> bool {
-    let label = |at: usize| mark(&text[at..]).map(|(_, label, _)| label);
+    let label = |at: usize| mark(&text[at..])?.label.map(|(label, _)| label);
     let is_word = |word: &str| {
         word.starts_with(|it: char| it.is_ascii_uppercase())
             && word.chars().all(|it| it.is_ascii_alphanumeric() || it == '_')
@@ -64,17 +78,27 @@ pub(super) fn is_marked(text: &str) -> bool {
 /// How far apart a bracket and what closes it may be, so that brackets without end cost little.
 const LONGEST: usize = 1000;
 
-/// What `[inside](label)` at the start of `text` holds, and what follows it.
-fn mark(text: &str) -> Option<(&str, &str, &str)> {
+/// What begins as `[inside](`.
+struct Mark<'t> {
+    inside: &'t str,
+    /// The label, and what follows the mark; nothing where there is none.
+    label: Option<(&'t str, &'t str)>,
+}
+
+/// What a text begins with, where that is a mark.
+fn mark(text: &str) -> Option<Mark<'_>> {
     let inside = text.strip_prefix('[')?;
     let near = &inside[..inside.floor_char_boundary(LONGEST)];
     let end = near.find(['[', ']']).filter(|end| near[*end..].starts_with(']'))?;
     let (inside, after) = (&inside[..end], &inside[end + 1..]);
-    let after = after.strip_prefix('(')?;
-    let near = &after[..after.floor_char_boundary(LONGEST)];
-    let end = near.find(')')?;
-    let (label, after) = (after[..end].trim(), &after[end + 1..]);
-    (!inside.is_empty() && !label.is_empty()).then_some((inside, label, after))
+    let after = after.strip_prefix('(').filter(|_| !inside.is_empty())?;
+    let is_of_label = |it: char| it.is_alphanumeric() || " _-.:/&+'".contains(it);
+    let end = after.find(|it| !is_of_label(it)).unwrap_or(after.len());
+    let (label, rest) = (after[..end].trim(), &after[end..]);
+    // An address has it.
+    let is_label = !label.is_empty() && !label.contains("//");
+    let label = rest.strip_prefix(')').filter(|_| is_label).map(|after| (label, after));
+    Some(Mark { inside, label })
 }
 
 #[cfg(test)]
@@ -83,13 +107,31 @@ mod tests {
 
     #[test]
     fn marks_become_entities_and_other_brackets_stay() {
-        let (text, entities) = read("[Ada](PER) wrote [1] to \\[Rome](LOC) and [Köln](LOC) [x");
+        let (text, entities) =
+            read("[Ada](PER) wrote [1] to \\[Rome](LOC) and [Köln](LOC) [x").expect("marks");
         assert_eq!(text, "Ada wrote [1] to [Rome](LOC) and Köln [x");
         let found: Vec<_> = entities
             .iter()
             .map(|entity| (entity.start, entity.end, entity.label.as_str()))
             .collect();
         assert_eq!(found, [(0, 3, "PER"), (33, 37, "LOC")]);
+    }
+
+    #[test]
+    fn a_mark_without_a_label_is_a_mistake_at_its_place() {
+        let wrong = |text: &str| read(text).map_err(|misread| misread.place);
+        for text in [
+            "née [Ada](PER wrote to [Rome](LOC)",
+            "née [Ada](PER",
+            "née [Ada]() wrote",
+            "née [x](y, z)",
+            "née [the manual](https://example.org)",
+        ] {
+            assert_eq!(wrong(text).err(), Some(5), "{text}");
+        }
+        for text in ["[Ada](First Name)", "[née](ÉTAT-CIVIL)", "[](PER)", "\\[Ada](PER wrote"] {
+            assert!(wrong(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

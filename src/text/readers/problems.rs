@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::foreign::Foreign;
 use super::source::Unmarked;
 use crate::base::problem::{Help, Position, Problem};
 use crate::base::visible;
@@ -142,6 +143,11 @@ const ANY: &str =
 
 impl Help for ReadError {
     fn help(&self) -> Option<Cow<'_, str>> {
+        if let Self::Io { error, .. } = self
+            && let Some(foreign) = error.get_ref().and_then(|it| it.downcast_ref::<Foreign>())
+        {
+            return Some(foreign.help.into());
+        }
         let help = match self {
             Self::Io { error, .. } if error.get_ref().is_some_and(|it| it.is::<Unmarked>()) => {
                 "`encoding = \"utf-16\"` reads it"

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Read as _};
 use std::path::Path;
 
 use super::findings::Findings;
+use super::foreign::Foreign;
 use super::guess::{Format, Guess, guess};
 use super::options::Options;
 use super::pieces::Each;
@@ -29,7 +30,13 @@ pub fn read(
     (&mut source).take(HEAD_BYTES).read_to_end(&mut head).map_err(io)?;
     let guess = match format {
         Some(format) => Guess { format, why: None },
-        None => guess(path, &head),
+        None => {
+            let guess = guess(path, &head);
+            if let (Format::Lines, Some(foreign)) = (guess.format, Foreign::of_text(&head)) {
+                return Err(io(io::Error::new(io::ErrorKind::InvalidData, foreign)));
+            }
+            if options.rules.is_some() { guess.by_rules() } else { guess }
+        }
     };
     if guess.format == Format::Parquet {
         // Its parts are read where its end says that they are, and not one after the other.

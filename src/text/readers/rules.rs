@@ -1,7 +1,7 @@
 //! Rules that make texts of the lines of a log: what of a line is the text, what are fields, entities and classes.
 //!
 //! ```toml
-//! extends = "syslog"                          # or "apache": the rules here come first
+//! extends = "syslog"                          # or "apache", "application": the rules here come first
 //! line    = ['^(?<timestamp>\S+) (?<level>[A-Z]+) (?<text>.*)$']   # the first that fits; `text` is the text, other groups are fields
 //! times   = { timestamp = ["%d/%b/%Y:%H:%M:%S %z"] }               # to ISO 8601, by which `order` sorts
 //!                                             # (a time without a year is of 2000; of the next one where it steps back by half a year)
@@ -28,7 +28,7 @@ use regex::{Captures, Regex};
 use serde::{Deserialize, Deserializer};
 
 use super::labels::check_label;
-use super::shipped::{APACHE, SYSLOG};
+use super::shipped;
 use super::years;
 use crate::text::Entity;
 
@@ -57,6 +57,22 @@ pub struct Rules {
 pub enum Shipped {
     Syslog,
     Apache,
+    Application,
+}
+
+impl Shipped {
+    /// Those that are more likely of one line go first.
+    pub const ALL: [Self; 3] = [Self::Application, Self::Syslog, Self::Apache];
+
+    /// As experiment files spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Syslog => "syslog",
+            Self::Apache => "apache",
+            Self::Application => "application",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -137,10 +153,11 @@ impl Rules {
     #[must_use]
     pub fn shipped(shipped: Shipped) -> Self {
         let text = match shipped {
-            Shipped::Syslog => SYSLOG,
-            Shipped::Apache => APACHE,
+            Shipped::Syslog => shipped::syslog(),
+            Shipped::Apache => shipped::apache(),
+            Shipped::Application => shipped::application(),
         };
-        toml::from_str(text).expect("the rules that come with the program are sound")
+        toml::from_str(&text).expect("the rules that come with the program are sound")
     }
 
     /// The heads whose classes rules say.
@@ -305,6 +322,83 @@ mod tests {
             ("last message repeated 3 times", vec!["3/NUM".into()])
         );
         assert_eq!(fields, ["timestamp=0000-07-27T14:41:59", "host=combo"]);
+    }
+
+    #[test]
+    fn what_programs_write_of_themselves_is_taken_apart() {
+        let rules = Rules::shipped(Shipped::Application);
+        let (at, error) = ("timestamp=2026-03-01T08:00:01", "level=ERROR");
+        for (line, text, expected) in [
+            (
+                "2026-03-01T08:00:01.5Z ERROR db.pool: gone",
+                "gone",
+                "timestamp=2026-03-01T08:00:01.5Z level=ERROR component=db.pool",
+            ),
+            (
+                "2026-03-01 08:00:01,5 - db - ERROR - gone",
+                "gone",
+                &format!("{at}.5 component=db {error}"),
+            ),
+            ("ERROR:db.pool:gone", "gone", "level=ERROR component=db.pool"),
+            (
+                "2026-03-01 08:00:01.5 ERROR 47 --- [main] c.a.Db : gone",
+                "gone",
+                "timestamp=2026-03-01T08:00:01.5 level=ERROR pid=47 component=c.a.Db",
+            ),
+            (
+                "2026-03-01 08:00:01,5 ERROR [main] c.a.Db - gone",
+                "gone",
+                &format!("{at}.5 {error} thread=main component=c.a.Db"),
+            ),
+            (
+                "2026-03-01 08:00:01,5 [main] ERROR c.a.Db - gone",
+                "gone",
+                &format!("{at}.5 thread=main {error} component=c.a.Db"),
+            ),
+            (
+                "[2026-03-01 08:00:01] app.ERROR: gone",
+                "gone",
+                "timestamp=2026-03-01T08:00:01 component=app level=ERROR",
+            ),
+            (
+                "[2026-03-01 08:00:01] [error] it is gone",
+                "it is gone",
+                "timestamp=2026-03-01T08:00:01 level=error",
+            ),
+            (
+                "2026/03/01 08:00:01 [error] 7#0: *3 gone",
+                "gone",
+                &format!("{at} level=error pid=7"),
+            ),
+            (
+                "260301 080001 35 WARN dfs.Data: gone",
+                "gone",
+                &format!("{at} pid=35 level=WARN component=dfs.Data"),
+            ),
+            (
+                "E0301 08:00:01.5 12 a.cc:7] gone",
+                "gone",
+                "level=E timestamp=0000-03-01T08:00:01.5 pid=12 component=a.cc",
+            ),
+            (
+                "2026-03-01 08:00:01 WARNING disk is full",
+                "disk is full",
+                "timestamp=2026-03-01T08:00:01 level=WARNING",
+            ),
+            (
+                "2026-03-01 08:00:01 Errors are none",
+                "Errors are none",
+                "timestamp=2026-03-01T08:00:01",
+            ),
+            ("[ERROR] gone", "gone", "level=ERROR"),
+        ] {
+            let (found, _, fields) = said(&rules, line);
+            assert_eq!((found.as_str(), fields.join(" ").as_str()), (text, expected), "{line}");
+        }
+        assert!(rules.read("\tat com.acme.Db.connect(Db.java:77)").is_whole);
+        let (_, _, fields) =
+            said(&Rules::shipped(Shipped::Syslog), "2026-03-01T08:00:01Z ERROR db: gone");
+        assert_eq!(fields[1..], ["level=ERROR", "component=db"]);
     }
 
     #[test]

@@ -214,9 +214,10 @@ fn content(
             .map(|(name, _)| name.as_str())
             .take(8)
             .collect();
-        return Err(match strings.is_empty() {
-            true => misread,
-            false => misread.help(options.which_text(&strings)),
+        return Err(match (within(rest), strings.as_slice()) {
+            (Some(help), _) => misread.help(help),
+            (None, []) => misread,
+            (None, strings) => misread.help(options.which_text(strings)),
         });
     };
     let text = match line.read(value)? {
@@ -231,7 +232,8 @@ fn content(
         findings.note(Note::TextFrom(name));
     }
     if options.markup {
-        let (text, marked) = markup::read(&text);
+        let (text, marked) = markup::read(&text)
+            .map_err(|misread| misread.at(line.wrong(value, String::new()).place))?;
         let entities = markup::named(marked, options, findings)
             .map_err(|message| line.wrong(value, message))?;
         return Ok((text, Some(entities)));
@@ -241,6 +243,24 @@ fn content(
     }
     let entities = entities_of(rest, &text, options, findings)?;
     Ok((text, entities))
+}
+
+/// The help where texts stand within a member.
+fn within(rest: &Rest<'_>) -> Option<String> {
+    let holds = |value: &RawValue| {
+        let text = value.get();
+        let inside = text.strip_prefix('[').map(str::trim_start);
+        match inside {
+            Some(inside) if inside.starts_with(['{', '[']) => Some("[]"),
+            None if text.starts_with('{') && text.contains("\"text\"") => Some(""),
+            _ => None,
+        }
+    };
+    let (name, each) = rest.members.iter().find_map(|(name, it)| Some((name, holds(it)?)))?;
+    let name = visible::line(name);
+    Some(format!(
+        "`{name}` may hold the texts: `jq -c '.[\"{name}\"]{each}' FILE > texts.jsonl` writes it as lines"
+    ))
 }
 
 /// The entities of a text, where a member says them.

@@ -1,7 +1,8 @@
 //! A file of labelled texts as lines of UTF-8, whatever it was packed and encoded in.
 //!
 //! gzip and zstd are known by their first bytes; a byte order mark decides between UTF-8 and UTF-16 and outweighs what was told. Line ends of
-//! `\r\n` and NUL bytes are no reason to refuse: the first are line ends, the second are kept out of texts by the readers.
+//! `\r\n` and NUL bytes are no reason to refuse: the first are line ends, the second are kept out of texts by the readers. Files of other programs are
+//! refused by what they are.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -10,6 +11,7 @@ use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::foreign::Foreign;
 use crate::base::disk::regular;
 
 type Packed = Box<dyn BufRead>;
@@ -32,6 +34,9 @@ pub enum Encoding {
 /// The longest line that is read, in bytes of UTF-8.
 pub const LINE_LIMIT_BYTES: usize = 16 << 20;
 
+/// How a Parquet file begins, which is in no encoding.
+pub(super) const PARQUET: &[u8] = b"PAR1";
+
 /// Opens the file at `path`, unpacks and decodes it.
 ///
 /// # Errors
@@ -40,10 +45,34 @@ pub fn open(path: &Path, encoding: Encoding) -> io::Result<Box<dyn BufRead>> {
     of(regular::open(path)?, encoding)
 }
 
+/// Whether the file at `path` is UTF-8 once it is unpacked.
+///
+/// # Errors
+/// As [`open`], and those of reading to its end.
+pub fn is_utf8(path: &Path) -> io::Result<bool> {
+    let mut source = open(path, Encoding::Utf8)?;
+    // What a chunk ends within begins the next one.
+    let mut rest = Vec::new();
+    loop {
+        let chunk = source.fill_buf()?;
+        let count = chunk.len();
+        if count == 0 {
+            return Ok(rest.is_empty());
+        }
+        rest.extend_from_slice(chunk);
+        source.consume(count);
+        rest = match std::str::from_utf8(&rest) {
+            Ok(_) => Vec::new(),
+            Err(error) if error.error_len().is_none() => rest.split_off(error.valid_up_to()),
+            Err(_) => return Ok(false),
+        };
+    }
+}
+
 /// Unpacks and decodes `file`.
 ///
 /// # Errors
-/// Those of `file`, also from the reader that is returned; what is packed wrongly is [`io::ErrorKind::InvalidData`].
+/// Those of `file`, also from the reader that is returned; what is packed wrongly or of another program is [`io::ErrorKind::InvalidData`].
 pub fn of(file: impl Read + 'static, encoding: Encoding) -> io::Result<Box<dyn BufRead>> {
     let mut packed = BufReader::with_capacity(1 << 16, file);
     let first = packed.fill_buf()?;
@@ -120,6 +149,12 @@ fn without_mark(first: &[u8]) -> Option<Order> {
 
 fn decode(mut bytes: Box<dyn BufRead>, encoding: Encoding) -> io::Result<Box<dyn BufRead>> {
     let first = bytes.fill_buf()?;
+    if let Some(foreign) = Foreign::of(first) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, foreign));
+    }
+    if first.starts_with(PARQUET) {
+        return Ok(bytes);
+    }
     let unmarked = without_mark(first);
     let (mark, order) = match first {
         [0xef, 0xbb, 0xbf, ..] => (3, None),
@@ -321,6 +356,19 @@ mod tests {
         let long = format!("{}🦀🦀", "a".repeat((1 << 13) - 1));
         let bytes = long.encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(text(bytes, Encoding::Utf16).unwrap(), long);
+    }
+
+    #[test]
+    fn a_file_is_utf8_wherever_its_characters_are_divided() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("text");
+        let is_utf8 = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).expect("written");
+            is_utf8(&path).expect("readable")
+        };
+        let long = format!("a{}", "é🦀".repeat(50_000)).into_bytes();
+        assert!(is_utf8(&long) && is_utf8(b""));
+        assert!(!is_utf8(&long[..long.len() - 1]) && !is_utf8(b"n\xe9e"));
     }
 
     #[test]

@@ -273,7 +273,8 @@ impl Columns {
         }
         let in_text = |message: String| Misread::new(self.text.unwrap_or(0), message);
         let (mut text, entities) = if options.markup {
-            let (text, marked) = markup::read(text);
+            let (text, marked) =
+                markup::read(text).map_err(|misread| misread.at(self.text.unwrap_or(0)))?;
             let entities = markup::named(marked, options, findings).map_err(in_text)?;
             (text, Some(entities))
         } else {

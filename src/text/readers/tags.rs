@@ -38,6 +38,21 @@ impl Scheme {
             Self::Brackets => "brackets",
         }
     }
+
+    /// What there is to say of sequences of tags that are none of it, as a sentence goes on; nothing where there are none.
+    ///
+    /// * `count`: how many they are
+    #[must_use]
+    pub fn said_of_repairs(self, count: usize) -> String {
+        match count {
+            0 => String::new(),
+            1 => "; 1 sequence of tags is none of it, and was read as `conlleval` reads them"
+                .to_owned(),
+            count => format!(
+                "; {count} sequences of tags are none of it, and were read as `conlleval` reads them"
+            ),
+        }
+    }
 }
 
 /// What stands before the type.

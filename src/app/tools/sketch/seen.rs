@@ -10,7 +10,7 @@ use crate::text::readers::{
     self, Columns, Encoding, Findings, Format, NamedNumbers, Nested, Note, Options, Problems,
     Purpose, ReadError, Rules, Scheme, Shipped,
 };
-use crate::text::{Description, Example, Lengths};
+use crate::text::{Description, Example, Lengths, Offsets};
 
 /// Of fewer texts for each that cannot be read, a file is taken for something else than it was read as.
 const TEXTS_PER_PROBLEM: usize = 20;
@@ -55,6 +55,13 @@ pub(super) struct Seen {
     pub(super) findings: Findings,
     /// Texts that have entities.
     labelled: usize,
+    /// Texts without a word.
+    pub(super) blank: usize,
+    /// Texts in which the value of a field stands, by field.
+    pub(super) in_text: BTreeMap<String, usize>,
+    /// Entities of texts with other characters than ASCII, and those of them that break a word.
+    placed: usize,
+    misplaced: usize,
     /// Texts with brackets as they stand around entities that are written into them.
     brackets: usize,
     /// Every word is a number.
@@ -89,10 +96,11 @@ impl Seen {
             |seen: &Result<Self, _>| seen.as_ref().map_or(&options, |it| &it.options).clone();
         let latin = Options { encoding: Encoding::Latin1, ..as_read(&seen) };
         // A file that is UTF-8 but for some damage has other characters, too, that can be read.
-        let may_be_latin = |it: &Self| it.is_ascii && it.options.encoding == Encoding::Utf8;
-        if seen.as_ref().map_or(true, may_be_latin)
-            && let Some(better) = better(data, &latin, &seen)
-        {
+        let may_be_latin = match &seen {
+            Ok(it) => it.is_ascii && it.options.encoding == Encoding::Utf8,
+            Err(_) => !is_utf8(data),
+        };
+        if may_be_latin && let Some(better) = better(data, &latin, &seen) {
             seen = Ok(better);
         }
         // It may be that entities overlap, and nothing else.
@@ -100,14 +108,94 @@ impl Seen {
         if let Some(better) = better(data, &outermost, &seen) {
             seen = Ok(better);
         }
-        let seen = labelled(data, seen)?;
-        if let (Some(_), Format::Conll | Format::Lines) = (text, seen.format) {
-            let (file, format) = (data.named.display(), seen.format.name());
-            let message = format!("`{file}` was read as {format}, in which no text has fields");
-            return Err(Problem::new((), message).help("leave out `--text`"));
-        }
+        let seen = labelled(data, in_units(data, &options, seen))?;
         Ok(Self { longest, ..seen })
     }
+
+    /// Nothing yet.
+    fn new(options: &Options) -> Self {
+        Self {
+            options: options.clone(),
+            shipped: None,
+            longest: None,
+            format: Format::Lines,
+            problems: Problems::default(),
+            description: Description::default(),
+            tokens: Lengths::default(),
+            findings: Findings::default(),
+            labelled: 0,
+            blank: 0,
+            in_text: BTreeMap::new(),
+            placed: 0,
+            misplaced: 0,
+            brackets: 0,
+            is_of_numbers: true,
+            is_ascii: true,
+        }
+    }
+
+    fn add(&mut self, example: &Example) {
+        let is_number =
+            |word: &str| word.bytes().all(|byte| byte.is_ascii_digit() || b"-.".contains(&byte));
+        let text = &example.text;
+        let inside_words = self.description.inside_words;
+        self.description.add(example);
+        self.tokens.add(tokens(text));
+        let entities = example.entities.iter().flatten().count();
+        self.labelled += usize::from(entities > 0);
+        self.blank += usize::from(text.trim().is_empty());
+        self.brackets += usize::from(text.contains("]("));
+        self.is_of_numbers &= text.split_whitespace().all(is_number);
+        if !text.is_ascii() {
+            self.is_ascii = false;
+            self.placed += entities;
+            self.misplaced += self.description.inside_words - inside_words;
+        }
+        for (name, _) in example.fields.iter().filter(|(_, value)| stands_in(text, value)) {
+            *self.in_text.entry(name.clone()).or_default() += 1;
+        }
+    }
+
+    /// What speaks against how it was read.
+    fn mistakes(&self) -> usize {
+        self.misplaced + self.problems.count()
+    }
+}
+
+/// The same file with offsets of another unit, where that leaves less than half of the mistakes.
+fn in_units(
+    data: &DataFiles<'_>,
+    options: &Options,
+    plain: Result<Seen, Problem<()>>,
+) -> Result<Seen, Problem<()>> {
+    let counts_otherwise = match &plain {
+        Err(_) => true,
+        Ok(it) if matches!(it.format, Format::Conll | Format::Lines | Format::LabelStudio) => false,
+        Ok(it) if it.problems.count() > 0 => !it.description.labels.is_empty(),
+        // Some entities are parts of words anyway.
+        Ok(it) => 20 * it.misplaced > it.placed,
+    };
+    if !counts_otherwise {
+        return plain;
+    }
+    let options = plain.as_ref().map_or(options, |it| &it.options);
+    let in_unit = |offsets| {
+        let options = Options { offsets, ..options.clone() };
+        let seen = look(data, &options);
+        let outermost = Options { nested: Nested::Outermost, ..options };
+        better(data, &outermost, &seen).or(seen.ok())
+    };
+    let most = plain.as_ref().map_or(usize::MAX, Seen::mistakes);
+    let others = [Offsets::Utf16, Offsets::Bytes].into_iter().filter_map(in_unit);
+    match others.min_by_key(Seen::mistakes) {
+        Some(other) if other.mistakes() < most.div_ceil(2) => Ok(other),
+        _ => plain,
+    }
+}
+
+/// Whether all files are UTF-8, so that they are in no other encoding.
+fn is_utf8(data: &DataFiles<'_>) -> bool {
+    data.paths.iter().all(|path| readers::is_utf8(path).unwrap_or(false))
 }
 
 /// Reads a file again that could not be read as it is, with what may be missing: which field is the text, its encoding, and what numbers are called.
@@ -123,7 +211,8 @@ fn in_other_words(
     let label = |number: usize| (number.to_string(), format!("LABEL_{number}"));
     let numbered = Options { labels: (0..NUMBERED_LABELS).map(label).collect(), ..options.clone() };
     let outermost = Options { nested: Nested::Outermost, ..numbered.clone() };
-    let mut attempts = [utf16].into_iter().chain(tags).chain([numbered, outermost]);
+    let utf16 = (!is_utf8(data)).then_some(utf16);
+    let mut attempts = utf16.into_iter().chain(tags).chain([numbered, outermost]);
     attempts.find_map(|options| look(data, &options).ok()).map_or(plain, Ok)
 }
 
@@ -198,11 +287,16 @@ fn labelled(data: &DataFiles<'_>, plain: Result<Seen, Problem<()>>) -> Result<Se
         });
     }
     let is_many = |texts: usize| 10 * texts >= plain.description.texts;
-    if plain.description.labels.is_empty()
-        && is_many(plain.brackets)
-        && let Some(marked) = marked(data, &plain.options).filter(|it| is_many(it.labelled))
-    {
-        return Ok(marked);
+    if plain.description.labels.is_empty() && is_many(plain.brackets) {
+        let looks_marked = plain.findings.notes.get(&Note::LooksMarked).copied().unwrap_or(0);
+        match look(data, &Options { markup: true, ..plain.options.clone() }) {
+            Ok(marked) if is_marked(&marked) && is_many(marked.labelled) => return Ok(marked),
+            // Nothing else can be learnt from them.
+            Err(problem) if is_many(looks_marked) && plain.description.fields.is_empty() => {
+                return Err(problem);
+            }
+            _ => {}
+        }
     }
     match plain.format {
         Format::Lines => shipped(data, &plain.options),
@@ -210,14 +304,13 @@ fn labelled(data: &DataFiles<'_>, plain: Result<Seen, Problem<()>>) -> Result<Se
     }
 }
 
-/// Reads a file whose texts hold their entities as `[Ada](PER)`. A link has brackets, too: what follows them is no name, and seldom the same.
-fn marked(data: &DataFiles<'_>, options: &Options) -> Option<Seen> {
-    let marked = look(data, &Options { markup: true, ..options.clone() }).ok()?;
+/// Whether what was read as marks are entities. A link has brackets, too: what follows them is no name, and seldom the same.
+fn is_marked(seen: &Seen) -> bool {
     let is_name =
         |name: &String| name.chars().all(|it| it.is_ascii_alphanumeric() || "_-".contains(it));
-    let labels = &marked.description.labels;
+    let labels = &seen.description.labels;
     let entities: usize = labels.values().map(|of| of.entities).sum();
-    (labels.keys().all(is_name) && 2 * labels.len() <= entities).then_some(marked)
+    labels.keys().all(is_name) && 2 * labels.len() <= entities
 }
 
 /// Reads words whose tags stand in another column than the last, with a prefix or in brackets, so that they are no parts of speech: that of the named
@@ -276,28 +369,16 @@ fn look_as(
     format: Option<Format>,
     options: &Options,
 ) -> Result<Seen, Problem<()>> {
-    let mut description = Description::default();
-    let (mut lengths, mut labelled, mut brackets) = (Lengths::default(), 0, 0);
-    let (mut is_of_numbers, mut is_ascii) = (true, true);
-    let is_number =
-        |word: &str| word.bytes().all(|byte| byte.is_ascii_digit() || b"-.".contains(&byte));
-    let mut problems = Problems::default();
-    let (mut formats, mut findings) = (BTreeSet::new(), Findings::default());
+    let mut seen = Seen::new(options);
+    let mut formats = BTreeSet::new();
     for path in &data.paths {
         let mut each = |read: Result<Example, readers::Malformed>| {
             match read {
-                Ok(example) => {
-                    description.add(&example);
-                    lengths.add(tokens(&example.text));
-                    labelled += usize::from(example.entities.iter().flatten().next().is_some());
-                    brackets += usize::from(example.text.contains("]("));
-                    is_ascii &= example.text.is_ascii();
-                    is_of_numbers &= example.text.split_whitespace().all(is_number);
-                }
-                Err(problem) => problems.push(path, problem),
+                Ok(example) => seen.add(&example),
+                Err(problem) => seen.problems.push(path, problem),
             }
-            let is_something_else = problems.count() > readers::REPORTED
-                && problems.count() * TEXTS_PER_PROBLEM > description.texts;
+            let is_something_else = seen.problems.count() > readers::REPORTED
+                && seen.problems.count() * TEXTS_PER_PROBLEM > seen.description.texts;
             if is_something_else { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let read = readers::read(path, format, options, &mut each);
@@ -308,9 +389,9 @@ fn look_as(
             error => Problem::helped(&error),
         })?;
         formats.insert(guess.format);
-        findings.add(found);
+        seen.findings.add(found);
     }
-    let format = match formats.into_iter().collect::<Vec<_>>().as_slice() {
+    seen.format = match formats.into_iter().collect::<Vec<_>>().as_slice() {
         [one] => *one,
         several => {
             let names: Vec<&str> = several.iter().map(|format| format.name()).collect();
@@ -319,37 +400,39 @@ fn look_as(
             return Err(Problem::new((), message).help("name those of one"));
         }
     };
-    let is_few = problems.count() * TEXTS_PER_PROBLEM <= description.texts;
+    let (problems, texts) = (&seen.problems, seen.description.texts);
+    let is_few = problems.count() * TEXTS_PER_PROBLEM <= texts;
     match problems.first() {
         Some(first) if !is_few => Err(Problem {
             place: (),
-            message: format!("`{}` was read as {}: {first}", data.named.display(), format.name()),
+            message: format!(
+                "`{}` was read as {}: {first}",
+                data.named.display(),
+                seen.format.name()
+            ),
             help: Some(match problems.help() {
                 Some(help) => format!("{help}; `pipeline kinds read_corpus` has all that an experiment can say of a file"),
                 None => "`format`, `fields` and `labels` of `read_corpus` say what a file is where it does not show: `pipeline kinds read_corpus`".to_owned(),
             }),
         }),
-        None if description.texts == 0 => {
+        None if texts == 0 => {
             let why: Vec<String> =
-                findings.notes.iter().map(|(note, count)| note.said(*count)).collect();
+                seen.findings.notes.iter().map(|(note, count)| note.said(*count)).collect();
             let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
             Err(Problem::of(format!("`{}` has no texts{why}", data.named.display())))
         }
-        _ => Ok(Seen {
-            options: options.clone(),
-            shipped: None,
-            longest: None,
-            format,
-            description,
-            problems,
-            findings,
-            tokens: lengths,
-            labelled,
-            brackets,
-            is_of_numbers,
-            is_ascii,
-        }),
+        _ => Ok(seen),
     }
+}
+
+/// Whether a value stands in a text as a word of it.
+fn stands_in(text: &str, value: &str) -> bool {
+    let is_of_word = |it: Option<char>| it.is_some_and(char::is_alphanumeric);
+    let is_apart = |at: usize| {
+        !is_of_word(text[..at].chars().next_back())
+            && !is_of_word(text[at + value.len()..].chars().next())
+    };
+    !value.is_empty() && text.match_indices(value).any(|(at, _)| is_apart(at))
 }
 
 /// What is said of a file that the system does not hand out.
@@ -365,7 +448,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem<()> {
 /// The rules that come with the program and find most in a log.
 fn shipped(data: &DataFiles<'_>, options: &Options) -> Result<Seen, Problem<()>> {
     let mut best: Option<Seen> = None;
-    for shipped in [Shipped::Syslog, Shipped::Apache] {
+    for shipped in Shipped::ALL {
         let options = Options { rules: Some(Rules::shipped(shipped)), ..options.clone() };
         let Ok(seen) = look(data, &options) else { continue };
         let found =

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Division, Sketch, name};
+use super::{Candidate, Division, Sketch, name};
 use crate::base::visible;
-use crate::text::readers::{Columns, Encoding, Nested, Options, Shipped};
+use crate::text::Offsets;
+use crate::text::readers::{Columns, Encoding, Nested, Note, Options};
 
 impl Sketch {
     /// The experiment.
@@ -43,17 +44,21 @@ impl Sketch {
         if self.seen.problems.count() > 0 {
             text += "on_error = \"skip\"    # what cannot be read is left out and counted; `\"stop\"` lists it with its places instead\n";
         }
-        if !self.heads.is_empty() {
-            text += "# The last of two classes is the positive one: turn them round where it is the other.\n";
-            let heads = self
-                .heads
-                .iter()
-                .map(|(field, classes)| format!("{} = {}", name(field), toml_texts(classes)));
-            let heads: Vec<String> = heads.collect();
-            writeln!(text, "classes = {{ {} }}", heads.join(", ")).expect("a string");
+        if let Division::Order { without: 1.., .. } = self.division
+            && self.seen.problems.count() == 0
+        {
+            text += "on_error = \"skip\"    # lines that no rule fits say no time, and are left out and counted\n";
+        }
+        let heads = &self.chosen.heads;
+        if !heads.is_empty() {
+            if heads.iter().any(|head| head.classes.len() == 2) {
+                text += "# The last of two classes is the positive one: turn them round where it is the other.\n";
+            }
+            let shown: Vec<String> = heads.iter().map(toml_classes).collect();
+            writeln!(text, "classes = {{ {} }}", shown.join(", ")).expect("a string");
         }
         let asked = self.seen.options.fields.text.iter().map(|field| ("text".to_owned(), field));
-        let renamed = self.heads.iter().map(|(field, _)| (name(field), field));
+        let renamed = heads.iter().map(|head| (name(&head.field), &head.field));
         let fields: Vec<String> = asked
             .chain(renamed.filter(|(name, field)| name != *field))
             .map(|(name, field)| format!("{name} = {}", toml_text(field)))
@@ -61,10 +66,8 @@ impl Sketch {
         if !fields.is_empty() {
             writeln!(text, "fields = {{ {} }}", fields.join(", ")).expect("a string");
         }
-        if !self.others.is_empty() {
-            let names: Vec<String> = self.others.iter().map(|name| format!("`{name}`")).collect();
-            writeln!(text, "# Fields that could be classes too: {}.", names.join(", "))
-                .expect("a string");
+        if let Some(others) = self.others() {
+            writeln!(text, "# Fields that could be classes too: {others}.").expect("a string");
         }
         writeln!(text, "# The split: {}.", visible::line(&self.reason())).expect("a string");
         text += if self.has_test() {
@@ -73,9 +76,9 @@ impl Sketch {
             "split  = { train = 0.7, validation = 0.3 }\n"
         };
         match &self.division {
-            Division::Order(field) => writeln!(text, "order  = {}", toml_text(field)),
+            Division::Order { field, .. } => writeln!(text, "order  = {}", toml_text(field)),
             Division::Groups(field) => writeln!(text, "by     = {}", toml_text(field)),
-            Division::Random => Ok(()),
+            Division::Random { .. } => Ok(()),
         }
         .expect("a string");
         text + "\n"
@@ -83,7 +86,7 @@ impl Sketch {
 
     /// What has to be said of the file so that it is read as it was.
     fn options(&self) -> String {
-        let Options { encoding, labels, label_names, nested, markup, columns, .. } =
+        let Options { encoding, offsets, labels, label_names, nested, markup, columns, .. } =
             &self.seen.options;
         let mut text = match encoding {
             Encoding::Latin1 => "encoding = \"latin-1\"    # it is not UTF-8\n",
@@ -91,6 +94,11 @@ impl Sketch {
             Encoding::Utf8 => "",
         }
         .to_owned();
+        if *offsets != Offsets::default() {
+            let (unit, units) = (offsets.name(), offsets.units());
+            writeln!(text, "offsets = \"{unit}\"    # `start` and `end` count {units}: as characters they would break words or lie outside of their texts")
+                .expect("a string");
+        }
         if !label_names.is_empty() {
             writeln!(
                 text,
@@ -128,20 +136,18 @@ impl Sketch {
                     .expect("a string");
             }
         }
-        text += match self.seen.shipped {
-            None => "",
-            Some(Shipped::Syslog) => {
-                "rules  = \"syslog\"    # or a file of your own: the README says how\n"
-            }
-            Some(Shipped::Apache) => {
-                "rules  = \"apache\"    # or a file of your own: the README says how\n"
-            }
-        };
+        if let Some(shipped) = self.seen.shipped {
+            let rules = shipped.name();
+            writeln!(text, "rules  = \"{rules}\"    # or a file of your own: the README says how")
+                .expect("a string");
+        }
         if *markup {
             text += "markup = true    # texts hold their entities as `[Ada](PER)`\n";
         }
-        if *nested == Nested::Outermost {
-            text += "nested = \"outermost\"    # entities overlap, and a token has one label: those inside of others are left out\n";
+        let overlapping = self.seen.findings.notes.get(&Note::Nested(nested.name()));
+        if let (Nested::Outermost, Some(count)) = (nested, overlapping) {
+            writeln!(text, "nested = \"outermost\"    # a token has one label: what lies in another entity or crosses it is left out ({count}); `\"longest\"` keeps the longest")
+                .expect("a string");
         }
         text
     }
@@ -258,6 +264,16 @@ corpus     = \"@corpus\"
 "
         )
     }
+}
+
+/// A head and its classes, in as many words as a person reads.
+fn toml_classes(head: &Candidate) -> String {
+    const NAMED: usize = 20;
+    let Candidate { field, classes } = head;
+    // What is listed is in that order; an empty list is sorted by name.
+    let is_sorted = classes.is_sorted();
+    let listed = if classes.len() > NAMED && is_sorted { &[][..] } else { classes };
+    format!("{} = {}", name(field), toml_texts(listed))
 }
 
 /// A TOML string.
