@@ -524,7 +524,10 @@ const PARTICULAR: [(&str, &[&str]); 14] = [
 
 #[test]
 fn a_parameter_that_is_about_other_files_is_refused_for_every_format() {
-    let world = reading("path = \"data/lines.jsonl\"\nsplit = { train = 0.5, validation = 0.5 }\n");
+    let world = World::empty();
+    let read = "kind = \"read_corpus\"\npath = \"data/lines.jsonl\"\n";
+    let halves = "split = { train = 0.5, validation = 0.5 }\n";
+    world.write(FILE, format!("version = 1\n[stage.corpus]\n{read}{halves}"));
     let task = |n: usize| {
         format!(
             r#"{{"id": {n}, "data": {{"text": "Ada {n}"}}, "annotations": [{{"result": [{{"type": "labels", "value": {{"start": 0, "end": 3, "labels": ["PER"]}}}}]}}]}}"#

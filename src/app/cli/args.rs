@@ -391,7 +391,7 @@ pub struct Review {
     /// The field of `--unlabelled` that holds the text [default: as known tools call it]
     #[arg(long, value_name = "NAME", requires = "unlabelled")]
     pub field: Option<String>,
-    /// The rules by which lines of a log become texts, as for `read_corpus`: `syslog`, `apache` or a file
+    /// The rules by which lines of a log become texts, as for `read_corpus`: `syslog`, `application`, `apache` or a file
     #[arg(long, value_name = "RULES", requires = "unlabelled", conflicts_with = "field")]
     pub rules: Option<PathBuf>,
     /// How the bytes of `--unlabelled` spell characters, as for `read_corpus`

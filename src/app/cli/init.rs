@@ -93,7 +93,9 @@ pub fn run(arguments: &Init) -> Result<(), Failure> {
 /// An experiment that trains on a file of somebody's.
 fn sketched(arguments: &Init, data: &Path) -> Result<(String, Cow<'static, str>), Failure> {
     let files = DataFiles { named: data, paths: Files::One(data.to_owned()).paths() };
-    let asked = Asked { text: arguments.text.as_deref(), classes: &arguments.classes };
+    let classes: Vec<String> =
+        arguments.classes.iter().map(|name| name.trim().to_owned()).collect();
+    let asked = Asked { text: arguments.text.as_deref(), classes: &classes };
     let sketch = Sketch::of(&files, asked)
         .map_err(|problem| Failure::usage(problem.message).with_help_of(problem.help))?;
     terminal::print(&format!("{}: {}\n", data.display(), sketch.summary()))?;

@@ -19,7 +19,7 @@ pub fn check(path: &Path) -> Result<(), Failure> {
     regular::open(path).map(drop).map_err(|error| unreadable(path, &error))
 }
 
-/// The rules of a name: `syslog`, `apache`, or a file.
+/// The rules of a name: those that come with the program, or a file.
 ///
 /// # Errors
 /// When there are none of this name, or they are wrong.
@@ -28,7 +28,8 @@ pub fn rules(name: &Path) -> Result<Rules, Failure> {
     if let RulesOf::File(path) = &rules
         && let Err(error) = regular::open(path)
     {
-        let help = "`syslog` and `apache` come with the program; all else names a file";
+        let help =
+            "`syslog`, `application` and `apache` come with the program; all else names a file";
         return Err(unreadable(path, &error).with_help(help));
     }
     rules.read().map_err(|error| Failure::usage_of(&error).with_lines())

@@ -232,7 +232,7 @@ impl Columns {
                 format!("there is no column `{}`, but `{shown}`", asked.unwrap_or("text"));
             let which = options.which_text(&[]);
             return Err(Misread::new(0_usize, message)
-                .help(format!("the first row names the columns, and {which}")));
+                .help(format!("the first row names the columns: where there is no such row, write one above, such as `text,label`; {which}")));
         }
         let is_guessed = asked.is_none() && text.is_some_and(|at| names[at] != "text");
         let entities = match &options.fields.entities {

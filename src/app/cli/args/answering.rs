@@ -45,7 +45,7 @@ pub struct Predict {
     /// The JSON field of each line that holds the text [default: text]
     #[arg(long, value_name = "NAME")]
     pub field: Option<String>,
-    /// The rules by which lines of a log become texts, as for `read_corpus`: `syslog`, `apache` or a file. What of a line is no text, such as its time, is kept beside the answer
+    /// The rules by which lines of a log become texts, as for `read_corpus`: `syslog`, `application`, `apache` or a file. What of a line is no text, such as its time, is kept beside the answer
     #[arg(long, value_name = "RULES", conflicts_with = "field")]
     pub rules: Option<PathBuf>,
     /// How answers are written [default: jsonl]

@@ -54,6 +54,10 @@ impl Sketch {
         if self.seen.blank > 0 {
             lines.push(format!("without a word: {}", format::counted(self.seen.blank, "text")));
         }
+        if let Division::Order { field, without: without @ 1.. } = &self.division {
+            let lines_without = format::counted(*without, "line");
+            lines.push(format!("left out, since they have no `{field}`: {lines_without}"));
+        }
         let problems = &self.seen.problems;
         if let Some(first) = problems.first() {
             let left_out = format::counted(problems.count(), "text");
