@@ -44,7 +44,7 @@ impl<'a> Costs<'a> {
         for (_, input) in inputs {
             self.facts.entry(*input).or_insert_with(|| {
                 let node = plan.node(*input);
-                let mut facts = node.facts.clone();
+                let mut facts = (*node.facts).clone();
                 if let Some(folder) = entry_folder(plan, *input, store) {
                     facts.extend((node.kind.output.facts)(&folder));
                 }

@@ -20,7 +20,7 @@ use super::wires::Graph;
 use super::{Digests, Foreseen, Home, Identity, Node, NodeId, Plan, PlanError, SweepShape};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::spec::{Experiment, StageDeclaration};
-use crate::engine::stage::{AnyStage, Facts, Resources, StageKind};
+use crate::engine::stage::{AnyStage, Resources, StageKind};
 
 /// Bounds trials times stages and wires.
 const MOST_NODES: usize = 4_000_000;
@@ -285,7 +285,7 @@ impl<'a> Assembly<'a> {
                 identity,
                 label: Arc::clone(label),
                 is_late,
-                facts: Facts::new(),
+                facts: Arc::default(),
                 own: Arc::clone(&instance.own),
             };
             let place = |parameter: &str| match axes.of_parameter(number, parameter) {

@@ -270,6 +270,8 @@ struct History<'a> {
     stages: HashMap<Arc<str>, LatestKeys>,
     kinds: HashMap<&'static str, Vec<CacheKey>>,
     fingerprints: HashMap<CacheKey, Option<Arc<Fingerprint>>>,
+    /// That of the node of each stage for which there was one last.
+    last: HashMap<Arc<str>, (NodeId, Fingerprint)>,
 }
 
 /// The keys that a stage had in the latest run.
@@ -287,6 +289,7 @@ impl<'a> History<'a> {
             stages: HashMap::new(),
             kinds: HashMap::new(),
             fingerprints: HashMap::new(),
+            last: HashMap::new(),
         }
     }
 
@@ -306,13 +309,15 @@ impl<'a> History<'a> {
         if latest.is_empty() && self.of_kind(node.kind.name).is_empty() {
             return None;
         }
-        let fingerprint = self.plan.fingerprint(id)?;
-        if let Some(found) = self.compare(&fingerprint, &latest) {
-            return Some(found);
-        }
-        let kind: Vec<CacheKey> =
-            self.of_kind(node.kind.name).iter().take(CANDIDATES).copied().collect();
-        self.compare(&fingerprint, &kind)
+        let last = self.last.remove(&node.stage);
+        let fingerprint = self.plan.fingerprint_after(id, last)?;
+        let found = self.compare(&fingerprint, &latest).or_else(|| {
+            let kind = self.of_kind(node.kind.name);
+            let kind: Vec<CacheKey> = kind.iter().take(CANDIDATES).copied().collect();
+            self.compare(&fingerprint, &kind)
+        });
+        self.last.insert(Arc::clone(&node.stage), (id, fingerprint));
+        found
     }
 
     fn of_kind(&mut self, kind: &'static str) -> &[CacheKey] {

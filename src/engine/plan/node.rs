@@ -97,7 +97,7 @@ pub struct Node {
     /// Whether it runs for the best point of a sweep alone.
     pub is_late: bool,
     /// What is known of its output before anything runs.
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
     pub(super) own: Arc<Own>,
 }
 
@@ -245,19 +245,35 @@ impl Plan {
     /// The parts of a node's key; `None` as long as a commit upstream is unknown.
     #[must_use]
     pub fn fingerprint(&self, id: NodeId) -> Option<Fingerprint> {
+        self.fingerprint_after(id, None)
+    }
+
+    /// The same, made of that of another node of the stage: most of a sweep's nodes differ in their inputs alone.
+    pub(super) fn fingerprint_after(
+        &self,
+        id: NodeId,
+        other: Option<(NodeId, Fingerprint)>,
+    ) -> Option<Fingerprint> {
         let node = self.node(id);
         node.identity.key()?;
-        let mut inputs = BTreeMap::new();
+        let own = |other: &NodeId| self.node(*other).own.digest;
+        let mut fingerprint = match other {
+            Some((other, fingerprint)) if own(&other) == node.own.digest => fingerprint,
+            _ => Fingerprint {
+                parameters: parameters_in_key(&*node.instance, &node.own.schema),
+                sources: node.own.sources.clone(),
+                commit: node.commit().map(str::to_owned),
+                ..Fingerprint::of_kind(node.kind)
+            },
+        };
         for (port, input) in &node.inputs {
-            inputs.insert(port.to_string(), self.node(*input).identity.key()?);
+            let key = self.node(*input).identity.key()?;
+            match fingerprint.inputs.get_mut(&**port) {
+                Some(known) => *known = key,
+                None => drop(fingerprint.inputs.insert(port.to_string(), key)),
+            }
         }
-        Some(Fingerprint {
-            parameters: parameters_in_key(&*node.instance, &node.own.schema),
-            sources: node.own.sources.clone(),
-            commit: node.commit().map(str::to_owned),
-            inputs,
-            ..Fingerprint::of_kind(node.kind)
-        })
+        Some(fingerprint)
     }
 
     /// The name that a node shares with those that differ from it only in how far they go, for kinds that say how far.

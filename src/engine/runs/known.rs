@@ -1,8 +1,6 @@
 //! What is known of earlier results: for a forecast, and for a stage that says what has changed.
 
-use std::collections::HashMap;
-use std::fs::symlink_metadata;
-use std::io::ErrorKind;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
@@ -24,6 +22,8 @@ const COMPARED: usize = 64;
 /// What a store knows, each index read once. It may be older than the store is by now.
 pub struct Known<'a> {
     store: &'a Store,
+    /// What lies where entries do, by the first byte of its key.
+    listed: [OnceLock<HashSet<CacheKey>>; 256],
     /// By the experiment file's name in records.
     latest: Mutex<HashMap<PathBuf, Latest>>,
     by_kind: OnceLock<HashMap<String, Vec<CacheKey>>>,
@@ -31,10 +31,10 @@ pub struct Known<'a> {
 
 impl Lookup for Known<'_> {
     fn presence(&self, key: &CacheKey) -> Presence {
-        // Most of a large plan is absent, and one question tells.
-        if symlink_metadata(self.store.entry_folder(key))
-            .is_err_and(|error| error.kind() == ErrorKind::NotFound)
-        {
+        // Most of a large plan is absent, and a few lists tell.
+        let [first, ..] = key.as_bytes();
+        let listed = self.listed[usize::from(*first)].get_or_init(|| self.store.beside(key));
+        if !listed.contains(key) {
             return Presence::Absent;
         }
         match self.store.state(key) {
@@ -75,7 +75,8 @@ impl Lookup for Known<'_> {
 impl<'a> Known<'a> {
     #[must_use]
     pub fn of(store: &'a Store) -> Self {
-        Self { store, latest: Mutex::default(), by_kind: OnceLock::new() }
+        let listed = [const { OnceLock::new() }; 256];
+        Self { store, listed, latest: Mutex::default(), by_kind: OnceLock::new() }
     }
 
     /// The folder of what `stage` came to in the latest run of `file` that finished it, unless it came to the same. Of several results that are

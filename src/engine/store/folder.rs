@@ -1,6 +1,6 @@
 //! The folder itself: where things lie, and what is at a key's place.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -125,6 +125,13 @@ impl Store {
 
     pub(in crate::engine) fn entry_folder(&self, key: &CacheKey) -> PathBuf {
         self.folder().join(Self::place_of(key))
+    }
+
+    /// The keys of all that lies beside the place of `key`, and of what lies there; none where that cannot be listed.
+    pub(in crate::engine) fn beside(&self, key: &CacheKey) -> HashSet<CacheKey> {
+        let prefix = &key.to_string()[..2];
+        let found = list(&self.folder().join(prefix)).unwrap_or_default();
+        found.iter().filter_map(|(name, _)| Self::key_at(prefix, name)).collect()
     }
 
     /// The entry of `key`, if it is complete as far as the sizes of its files show. Contents are not read.
