@@ -187,8 +187,9 @@ impl Standings {
             rungs => format!("rung {} of {rungs}: ", last + 1),
         };
         let head = format!(
-            "{rung}{over} of {count} points{}, best first by {}",
+            "{rung}{over} of {count} points{}, {} by {}",
             self.left_text(now),
+            table::order(&self.shape),
             self.objective
         );
         Some(table::standings(&head, &self.shape, &self.objective, &judged, most))

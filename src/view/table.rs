@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::format;
 use super::rows::{Moments, Names, PointRows, judged, points, ranked};
-use crate::engine::plan::{Level, Objective, SweepShape};
+use crate::engine::plan::{Choose, Level, Objective, SweepShape};
 use crate::engine::runs::Results;
 use crate::engine::stage::{Caveat, Score, Scores};
 
@@ -56,8 +56,9 @@ fn ranking(
     }
     let direction = if objective.maximize { "max" } else { "min" };
     let head = format!(
-        "{}, best first by {direction} {}",
+        "{}, {} by {direction} {}",
         format::counted(points.len(), "point"),
+        order(shape),
         objective.metric
     );
     let mut text = grid(&head, shape, &ranked, &[&objective.metric]);
@@ -73,6 +74,14 @@ fn ranking(
         text += &format!("best point{of}: {}\n{}", best.point.label, all_scores(best, names));
     }
     text
+}
+
+/// How points are ranked: where not the best mean is chosen, what is stands before it.
+pub fn order(shape: &SweepShape) -> &'static str {
+    match shape.choose {
+        Choose::Mean => "best first",
+        Choose::OneStandardError => "the chosen one, then the best,",
+    }
 }
 
 /// The points in the file's order, with the scores that say most of them.

@@ -165,8 +165,28 @@ fn comparisons(
     let own = own_point(material);
     let mut out = Vec::new();
     let chosen = material.chosen.map(|(place, _)| place);
+    // Scores of fresh seeds compare with each other alone.
+    let is_rival = |place: &usize| {
+        Some(*place) != chosen
+            && Some(*place) != own
+            && material.points[*place].level.is_fresh == best.level.is_fresh
+    };
+    let next = ranked.iter().copied().find(is_rival);
+    let mean = |point: &PointRows<'_>| point.moments(metric).mean;
+    let is_better = |place: usize| match (mean(&material.points[place]), mean(best)) {
+        (Some(other), Some(best)) => {
+            if maximize {
+                other > best
+            } else {
+                other < best
+            }
+        }
+        _ => false,
+    };
+    let is_passed = next.is_some_and(is_better);
     if own.is_some() && own == chosen {
-        out.push("<li>It is what the file says without the sweep: nothing that was tried is better.</li>".to_owned());
+        let tried = if is_passed { "." } else { ": nothing that was tried is better." };
+        out.push(format!("<li>It is what the file says without the sweep{tried}</li>"));
     } else if let Some(own) = own {
         out.extend(against(
             &material.points[own],
@@ -176,9 +196,9 @@ fn comparisons(
             maximize,
         ));
     }
-    let next = ranked.iter().copied().find(|place| Some(*place) != chosen && Some(*place) != own);
     if let Some(next) = next {
-        out.extend(against(&material.points[next], "the next best", metric, best, maximize));
+        let who = if is_passed { "the best mean" } else { "the next best" };
+        out.extend(against(&material.points[next], who, metric, best, maximize));
     }
     out
 }
@@ -267,7 +287,10 @@ fn against(
                 difference(high)
             )
         }
-        _ => "one trial each: that may be luck".to_owned(),
+        (1, None) if moments.count == 1 => "one trial each: that may be luck".to_owned(),
+        (1, None) => "one pair of equal seeds: that may be luck".to_owned(),
+        _ => "no trial of one has the seed of a trial of the other: how sure that is, is not known"
+            .to_owned(),
     };
     let word = if gained < 0.0 { "worse" } else { "better" };
     Some(format!(
@@ -320,7 +343,7 @@ fn others(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> String
         let why = if best.level.is_fresh {
             "the texts above have judged every setting"
         } else {
-            "the score above was chosen for being the best of many, and flatters"
+            "the score above was chosen from many by itself, and flatters"
         };
         write!(out, "<h3>On what the choice has not seen</h3><p class=how>Scored for this setting alone, after it was chosen: {why}.</p><ul class=plain>{late}</ul>").expect("a string");
     }

@@ -135,7 +135,10 @@ impl Sweep {
     }
 
     fn page(&self, change: impl FnOnce(&mut Material<'_>)) -> String {
-        let points = self.rows();
+        self.page_of(&self.rows(), change)
+    }
+
+    fn page_of(&self, points: &[PointRows<'_>], change: impl FnOnce(&mut Material<'_>)) -> String {
         let names = points
             .iter()
             .flat_map(|point| &point.rows)
@@ -154,8 +157,8 @@ impl Sweep {
             run: &self.run,
             background: &self.background,
             shape: Some(&self.shape),
-            points: &points,
-            order: material::order(Some(&self.shape), &points),
+            points,
+            order: material::order(Some(&self.shape), points),
             chosen: Some((best, &points[best].rows[0])),
             headlines: vec![
                 METRIC.to_owned(),
@@ -266,6 +269,42 @@ fn the_page_answers_which_setting_is_best_how_sure_that_is_and_what_it_beats() {
             html.split("<main>").nth(1).unwrap_or_default()
         );
     }
+}
+
+#[test]
+fn settings_without_a_common_seed_are_not_said_to_have_one_trial_each() {
+    let sweep = Sweep::of(4);
+    let mut points = sweep.rows();
+    points[2].rows.iter_mut().for_each(|row| row.seeds = &[Some(7)]);
+    let html = sweep.page_of(&points, |_| {});
+    assert!(html.contains("no trial of one has the seed of a trial of the other"), "{html}");
+    assert!(!html.contains("one trial each"));
+}
+
+#[test]
+fn a_finalist_is_held_against_finalists_alone() {
+    let sweep = Sweep::of(4);
+    let mut points = sweep.rows();
+    points[3].level.is_fresh = true;
+    assert!(!sweep.page_of(&points, |_| {}).contains("the next best"));
+    points[1].level.is_fresh = true;
+    points[0].level.is_fresh = true;
+    // The second of them is what the file says.
+    let html = sweep.page_of(&points, |_| {});
+    assert!(html.contains("+0.3000</b> better than the next best"), "{html}");
+}
+
+#[test]
+fn what_is_chosen_within_one_standard_error_is_not_called_the_best() {
+    let mut sweep = Sweep::of(4);
+    sweep.shape.choose = Choose::OneStandardError;
+    let html = sweep.page(|material| {
+        let points = material.points;
+        material.chosen = Some((1, &points[1].rows[0]));
+        material.order = vec![1, 3, 2, 0];
+    });
+    assert!(html.contains("It is what the file says without the sweep.</li>"), "{html}");
+    assert!(html.contains("worse than the best mean"), "{html}");
 }
 
 #[test]

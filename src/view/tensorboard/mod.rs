@@ -18,6 +18,7 @@ mod summary;
 mod trials;
 mod wire;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -58,9 +59,24 @@ struct State {
 }
 
 /// What came of a training as it went.
+#[derive(Default)]
 struct Live {
-    first: u64,
+    first: Option<u64>,
     points: usize,
+    /// Steps, tags and values, since a history has not all of them.
+    told: Vec<(u64, String, f64)>,
+}
+
+/// How much of what came of a training is kept.
+const MOST_TOLD: usize = 100_000;
+
+impl Live {
+    fn keep(&mut self, step: u64, group: &str, numbers: &[(&str, f64)]) {
+        if self.told.len() < MOST_TOLD {
+            let told = numbers.iter().map(|(name, value)| (step, tag(group, name), *value));
+            self.told.extend(told);
+        }
+    }
 }
 
 /// The plan that is carried out, and where its results are.
@@ -145,9 +161,22 @@ fn folder_of(stage: &str, label: &str) -> String {
     if label.is_empty() { stage.to_owned() } else { format!("{label}/{stage}") }
 }
 
-fn scalars<'a>(group: &str, numbers: impl IntoIterator<Item = (&'a str, f64)>) -> Vec<Value> {
-    let scalar = |(name, value)| Value::scalar(&format!("{group}/{name}"), value);
-    numbers.into_iter().map(scalar).collect()
+fn tag(group: &str, name: &str) -> String {
+    format!("{group}/{name}")
+}
+
+fn scalars(group: &str, numbers: &[(&str, f64)]) -> Vec<Value> {
+    numbers.iter().map(|(name, value)| Value::scalar(&tag(group, name), *value)).collect()
+}
+
+/// The numbers of a step of a training.
+fn of_step<'n>(numbers: &'n [(Cow<'static, str>, f64)]) -> Vec<(&'n str, f64)> {
+    numbers.iter().map(|(name, value)| (&**name, *value)).collect()
+}
+
+/// The scores of an evaluation on the way that are defined.
+fn of_evaluation(metrics: &[(String, Option<f64>)]) -> Vec<(&str, f64)> {
+    metrics.iter().filter_map(|(name, value)| Some((&**name, (*value)?))).collect()
 }
 
 impl State {
@@ -170,14 +199,17 @@ impl State {
     fn event(&mut self, event: &Event, here: Here<'_>) {
         match event {
             Event::StageProgress { name, done, unit, numbers, .. } if *unit == Progress::STEPS => {
-                let live = self.live.entry(name.to_string());
-                live.or_insert(Live { first: *done, points: 0 }).points += 1;
-                let numbers = numbers.iter().map(|(name, value)| (&**name, *value));
-                self.told(name, *done, scalars(&name.kind, numbers), here);
+                let numbers = of_step(numbers);
+                let live = self.live.entry(name.to_string()).or_default();
+                live.first = live.first.or(Some(*done));
+                live.points += 1;
+                live.keep(*done, &name.kind, &numbers);
+                self.told(name, *done, scalars(&name.kind, &numbers), here);
             }
             Event::Evaluated { name, step, split, metrics } => {
-                let defined = metrics.iter().filter_map(|(name, value)| Some((&**name, (*value)?)));
-                self.told(name, *step, scalars(split, defined), here);
+                let defined = of_evaluation(metrics);
+                self.live.entry(name.to_string()).or_default().keep(*step, split, &defined);
+                self.told(name, *step, scalars(split, &defined), here);
             }
             Event::StageCached { name, key }
             | Event::StageReused { name, key, .. }
@@ -212,15 +244,14 @@ impl State {
         }
     }
 
-    /// Writes a curve from what a result has of it, unless what came of it as it went is as good.
+    /// Writes a curve from what a result has of it, unless what came of it as it went is as good; with it what the result does not have.
     fn replay(&mut self, name: &NodeName, signals: Vec<Signal>) {
         let is_step = |signal: &Signal| matches!(signal, Signal::Progress(_));
         let steps = signals.iter().filter(|signal| is_step(signal)).count();
         let live = self.live.remove(&name.to_string());
         let enough = steps.min(self.most_points);
-        if signals.is_empty()
-            || live.as_ref().is_some_and(|it| it.first <= 1 && it.points >= enough)
-        {
+        let is_good = |live: &Live| live.first.is_some_and(|it| it <= 1) && live.points >= enough;
+        if signals.is_empty() || live.as_ref().is_some_and(is_good) {
             return;
         }
         let folder = folder_of(&name.stage, &name.label);
@@ -228,21 +259,27 @@ impl State {
             self.files.start_anew(&folder);
         }
         let (every, mut number) = (steps.div_ceil(self.most_points), 0);
+        let mut written = HashSet::new();
         for signal in signals {
-            match signal {
+            let (step, group, numbers) = match &signal {
                 Signal::Progress(Progress { done, numbers, .. }) => {
                     number += 1;
-                    if number % every == 0 || number == 1 || number == steps {
-                        let numbers = numbers.iter().map(|(name, value)| (&**name, *value));
-                        self.files.add(&folder, done, &scalars(&name.kind, numbers));
+                    if number % every != 0 && number != 1 && number != steps {
+                        continue;
                     }
+                    (*done, &*name.kind, of_step(numbers))
                 }
                 Signal::Evaluated(Evaluated { step, split, metrics }) => {
-                    let defined =
-                        metrics.iter().filter_map(|(name, value)| Some((&**name, (*value)?)));
-                    self.files.add(&folder, step, &scalars(split, defined));
+                    (*step, &**split, of_evaluation(metrics))
                 }
-                Signal::Message(..) | Signal::Device(_) => {}
+                Signal::Message(..) | Signal::Device(_) => continue,
+            };
+            self.files.add(&folder, step, &scalars(group, &numbers));
+            written.extend(numbers.iter().map(|(name, _)| tag(group, name)));
+        }
+        for (step, tag, value) in live.into_iter().flat_map(|live| live.told) {
+            if !written.contains(&tag) {
+                self.files.add(&folder, step, &[Value::scalar(&tag, value)]);
             }
         }
     }
@@ -341,4 +378,33 @@ fn pictures_in(folder: &Path) -> io::Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_from_a_history_loses_nothing_of_what_was_told_on_the_way() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let board = TensorBoard::begin(folder.path().to_owned(), "run", "pipeline run x", "");
+        let mut state = board.0.into_inner().expect("nobody has panicked");
+        state.most_points = 50;
+        let name =
+            NodeName { node: 0, stage: "train".into(), label: "".into(), kind: "train".into() };
+        let live = state.live.entry(name.to_string()).or_default();
+        live.keep(4, "train", &[("loss", 0.5), ("tokens_per_s", 900.0)]);
+        live.keep(4, "validation", &[("ner.span_f1", 0.9)]);
+        let step = |done| {
+            let (unit, numbers) = (Progress::STEPS, vec![("loss".into(), 1.0)]);
+            Signal::Progress(Progress { done, total: 4, unit, numbers })
+        };
+        state.replay(&name, (1..=4).map(step).collect());
+        state.files.write().expect("written");
+        let file = std::fs::read_dir(folder.path().join("train")).expect("a folder").next();
+        let bytes = std::fs::read(file.expect("a file").expect("listed").path()).expect("read");
+        let count = |tag: &str| bytes.windows(tag.len()).filter(|it| *it == tag.as_bytes()).count();
+        let tags = ["train/loss", "train/tokens_per_s", "validation/ner.span_f1"];
+        assert_eq!(tags.map(count), [4, 1, 1]);
+    }
 }
