@@ -19,7 +19,7 @@ use crate::text::{CorpusTasks, Example};
 const PARAMETER: &str = "corrections";
 
 /// Places that a message lists.
-const SHOWN: usize = 3;
+const SHOWN: usize = readers::REPORTED;
 
 /// Takes a line that is left out, of the file of this path.
 pub(super) type Skip<'s> = dyn FnMut(&Path, &readers::Malformed) -> Result<(), StageError> + 's;
@@ -28,7 +28,8 @@ pub(super) type Skip<'s> = dyn FnMut(&Path, &readers::Malformed) -> Result<(), S
 pub(super) struct Corrections {
     list: Vec<Correction>,
     by_id: HashMap<String, usize>,
-    by_text: HashMap<String, usize>,
+    /// The one without an `id` first, where there is one.
+    by_text: HashMap<String, Vec<usize>>,
     mistakes: Vec<(PathBuf, readers::Malformed)>,
 }
 
@@ -68,6 +69,19 @@ impl Correction {
     /// Whether it says nothing else than this text; it may say its `id` alone.
     fn is_about(&self, example: &Example) -> bool {
         self.says.text.is_empty() || self.says.text == example.text
+    }
+
+    /// Whether the other one says all that this one does.
+    fn agrees_with(&self, other: &Self) -> bool {
+        let (own, others) = (&self.says, &other.says);
+        own.classes.iter().all(|(head, class)| others.classes.get(head) == Some(class))
+            && (own.entities.is_none() || own.entities == others.entities)
+    }
+
+    /// What is wrong with it where another one is about the same text, and says something else.
+    fn contradicts(&self, other: &Self) -> (PathBuf, readers::Malformed) {
+        let message = format!("the text is corrected in {} already", other.place());
+        self.mistake(message, "keep one of the two lines")
     }
 
     fn mistake(&self, message: String, help: &str) -> (PathBuf, readers::Malformed) {
@@ -112,23 +126,24 @@ impl Corrections {
         let id = correction.id().cloned();
         let known = match &id {
             Some(id) => self.by_id.get(id),
-            None => self.by_text.get(&correction.says.text),
+            None => self.by_text.get(&correction.says.text).and_then(|lines| lines.first()),
         };
         let known = known.map(|number| &self.list[*number]);
         if let Some(known) = known.filter(|known| known.id() == id.as_ref()) {
-            let message = format!("the text is corrected in {} already", known.place());
-            let help = "keep one of the two lines";
-            self.mistakes.push(correction.mistake(message, help));
+            if !correction.agrees_with(known) {
+                self.mistakes.push(correction.contradicts(known));
+            }
             return;
         }
         let number = self.list.len();
+        let of_text = self.by_text.entry(correction.says.text.clone()).or_default();
         match id {
             Some(id) => {
                 self.by_id.insert(id, number);
-                self.by_text.entry(correction.says.text.clone()).or_insert(number);
+                of_text.push(number);
             }
             // It is known by nothing else.
-            None => drop(self.by_text.insert(correction.says.text.clone(), number)),
+            None => of_text.insert(0, number),
         }
         self.list.push(correction);
     }
@@ -158,6 +173,7 @@ impl Corrections {
             tasks,
             mistakes: self.mistakes.clone(),
             uses: vec![Use::None; self.list.len()],
+            overruled: BTreeMap::new(),
             labels: BTreeSet::new(),
             texts: 0,
             changed: BTreeMap::new(),
@@ -194,6 +210,8 @@ enum Use {
     /// A text has its `id`, and says something else.
     OtherText,
     Applied,
+    /// Another one says the same of its text.
+    Repeats,
     /// It is a mistake, which was said.
     Wrong,
 }
@@ -208,6 +226,8 @@ pub(super) struct Corrected<'c> {
     mistakes: Vec<(PathBuf, readers::Malformed)>,
     /// Of each line.
     uses: Vec<Use>,
+    /// Lines that have the text of one to which another line applies, and that other one.
+    overruled: BTreeMap<usize, usize>,
     /// Types of entities that the files have.
     labels: BTreeSet<String>,
     /// Texts that lines are about.
@@ -222,18 +242,25 @@ impl Corrected<'_> {
         self.uses[number] = Use::Wrong;
     }
 
+    /// Whether a line may be about a text because it has this text: of those whose `id` is another one, such as a tool has numbered anew.
+    fn fits(&self, number: usize, example: &Example) -> bool {
+        let line = &self.all.list[number];
+        !example.fields.contains_key("id")
+            || line.id().is_none()
+            || !self.numbering.is_kept(line.file)
+    }
+
     /// The line that is about a text: the one with its `id`, else one without an `id` that has its text. Of a text without an `id`, and in files whose `id`s
     /// are none of the corpus, any that has it.
     fn of(&self, example: &Example) -> Option<usize> {
         let id = example.fields.get("id");
-        let is_numbered_anew =
-            |number: &usize| !self.numbering.is_kept(self.all.list[*number].file);
         let by_id = id.and_then(|id| self.all.by_id.get(id)).copied();
-        let fits = |number: &usize| {
-            id.is_none() || self.all.list[*number].id().is_none() || is_numbered_anew(number)
+        let is_kept = |number: &usize| self.numbering.is_kept(self.all.list[*number].file);
+        let by_text = || {
+            let first = self.all.by_text.get(&example.text)?.first().copied();
+            first.filter(|number| self.fits(*number, example))
         };
-        let by_text = || self.all.by_text.get(&example.text).copied().filter(fits);
-        by_id.filter(|number| !is_numbered_anew(number)).or_else(by_text).or(by_id)
+        by_id.filter(is_kept).or_else(by_text).or(by_id)
     }
 
     /// Gives a text the answers of the line that is about it.
@@ -256,6 +283,11 @@ impl Corrected<'_> {
         }
         self.uses[number] = Use::Applied;
         self.texts += 1;
+        for other in self.all.by_text.get(&example.text).into_iter().flatten() {
+            if *other != number && self.fits(*other, example) {
+                self.overruled.entry(*other).or_insert(number);
+            }
+        }
         let has_another_id = line.id().is_some() && line.id() != example.fields.get("id");
         self.by_text += usize::from(has_another_id);
         if let Some(entities) = says.entities.as_ref().filter(|_| self.tasks.tagging)
@@ -272,13 +304,20 @@ impl Corrected<'_> {
         }
     }
 
-    /// Says what came of it.
-    ///
-    /// * `skip`: takes lines that are mistakes, where these are left out
-    ///
-    /// # Errors
-    /// With the mistakes where they are not, where no line is about any text, and those of `skip`.
-    pub(super) fn finish(mut self, skip: Option<&mut Skip<'_>>) -> Result<Vec<Remark>, StageError> {
+    /// Finds out about lines that no text has taken although it is there.
+    fn settle(&mut self) {
+        for (number, other) in std::mem::take(&mut self.overruled) {
+            let (line, other) = (&self.all.list[number], &self.all.list[other]);
+            if self.uses[number] != Use::None {
+                continue;
+            }
+            self.uses[number] = if line.agrees_with(other) {
+                Use::Repeats
+            } else {
+                self.mistakes.push(line.contradicts(other));
+                Use::Wrong
+            };
+        }
         for number in 0..self.uses.len() {
             if self.uses[number] == Use::OtherText {
                 let message = "the text with this `id` is another one in the corpus";
@@ -286,6 +325,16 @@ impl Corrected<'_> {
                 self.mistake(number, message.to_owned(), help);
             }
         }
+    }
+
+    /// Says what came of it.
+    ///
+    /// * `skip`: takes lines that are mistakes, where these are left out
+    ///
+    /// # Errors
+    /// With the mistakes where they are not, where no line is about any text, and those of `skip`.
+    pub(super) fn finish(mut self, skip: Option<&mut Skip<'_>>) -> Result<Vec<Remark>, StageError> {
+        self.settle();
         let mut remarks = Vec::new();
         let mut mistakes = Problems::default();
         for (path, mistake) in &self.mistakes {

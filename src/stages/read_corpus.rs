@@ -1,6 +1,7 @@
 //! `read_corpus`: labelled texts as people have them.
 
 mod files;
+mod names;
 mod particular;
 
 use std::collections::BTreeMap;
@@ -29,11 +30,9 @@ use crate::stages::artifacts::CorpusFiles;
 use crate::stages::artifacts::known;
 use crate::text::readers::{
     Classes, Columns, Encoding, Fields, Format, Heads, Lookup, Malformed, Nested, Options, Purpose,
-    Rules, Scheme, Shipped, check_label,
+    Rules, Scheme, Shipped,
 };
-use crate::text::{
-    ANOMALY, ClassHead, Corpus, CorpusTasks, Offsets, Split, check_head_name, head_name,
-};
+use crate::text::{ANOMALY, ClassHead, Corpus, CorpusTasks, Offsets, Split};
 
 /// What becomes of a line that cannot be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -171,7 +170,7 @@ pub struct ReadCorpus {
     /// Of `conll`: where a line has its word and its tag, from 0, or from -1 for the last.
     #[serde(default, skip_serializing_if = "is_default")]
     pub columns: Columns,
-    /// Of tagged words: how tags say where an entity begins. Default: told from the tags, and said; sequences that are none of it are read as `conlleval` reads them, and counted.
+    /// Of tagged words: how tags say where an entity begins, whether the type goes last (`B-PER`) or first (`PER-B`). Default: told from the tags, and said; sequences that are none of it are read as `conlleval` reads them, and counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<Scheme>,
     /// Of tagged words: what stands between two words. Default: a space.
@@ -403,6 +402,7 @@ impl Stage for ReadCorpus {
             }
         }
         problems.extend(self.check_names());
+        problems.extend(self.check_dividing_names());
         problems.extend(self.check_windows());
         problems.extend(self.check_particular());
         problems
@@ -496,39 +496,6 @@ impl Stage for ReadCorpus {
         let mut caveats = Vec::new();
         context.remarks(&mut caveats, found.remarks);
         output.finish(caveats)
-    }
-}
-
-impl ReadCorpus {
-    /// Names that heads and labels cannot have.
-    fn check_names(&self) -> Vec<ParameterProblem> {
-        let mut problems = Vec::new();
-        for name in self.classes.iter().flat_map(Classes::names) {
-            if let Err(reason) = check_head_name(name) {
-                let other = head_name(name);
-                let help = format!(
-                    "a head gives its name to metrics, columns and pictures: call it otherwise, `classes = [\"{other}\"]` with `fields = {{ {other} = {name:?} }}`"
-                );
-                problems.push(ParameterProblem::new(["classes"], reason).help(help));
-            }
-        }
-        for name in self.fields.heads.keys() {
-            if name != ANOMALY && !self.possible_tasks().heads.iter().any(|it| it.name == *name) {
-                let message = format!("`{name}` of `fields` is nothing that a text has");
-                let help = format!(
-                    "`text`, `entities`, `id`, `tokens` and `tags` are, and heads: `classes = [{name:?}]`"
-                );
-                problems.push(ParameterProblem::new(["fields"], message).help(help));
-            }
-        }
-        for (from, to) in &self.labels {
-            if let Err(reason) = check_label(to) {
-                let message = format!("the name of the label `{from}` {reason}");
-                let help = "for example `labels = { \"First Name\" = \"FIRST_NAME\" }`";
-                problems.push(ParameterProblem::new(["labels"], message).help(help));
-            }
-        }
-        problems
     }
 }
 

@@ -6,14 +6,17 @@
 
 mod groups;
 mod items;
+mod known;
+mod names;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use self::groups::{Groups, NEEDED, is_ordered, unordered};
+use self::groups::{Groups, is_ordered, needed, unordered};
 use self::items::Items;
+use self::known::Known;
 use super::corrections::{Corrections, Numbering, Skip};
 use super::splits;
 use crate::base::diagnostics::quoted;
@@ -26,7 +29,6 @@ use crate::text::readers::{
 };
 use crate::text::{
     ANOMALY, ClassHead, CorpusTasks, Division, Example, FileNames, Membership, Place, Split,
-    SplitError,
 };
 
 /// Files that belong together.
@@ -114,6 +116,7 @@ impl Reading<'_> {
         let mut walk = Walk::default();
         let corrections = self.corrections.as_ref();
         let mut numbering = Numbering::default();
+        let mut known = Known::default();
         // The first text of each file but the first.
         let (mut starts, mut last): (BTreeSet<usize>, u16) = (BTreeSet::new(), 0);
         self.walk(&mut walk, skip, &mut |split, example| {
@@ -121,6 +124,7 @@ impl Reading<'_> {
                 starts.insert(places.len());
             }
             places.push(Place::of(&example));
+            known.add(&example);
             corrections.inspect(|it| it.compare(&example, &mut numbering));
             match split {
                 Some(split) => parts.push(Some(split)),
@@ -135,7 +139,8 @@ impl Reading<'_> {
         }
         self.check_particular(&walk)?;
         let mut remarks = self.said(&walk);
-        let tasks = self.tasks(&walk.findings)?;
+        self.check_mapped(&walk.findings, &known)?;
+        let tasks = self.tasks(&walk.findings, &known)?;
         if let Some(Part { parameter, paths, split: None }) = self.parts.first() {
             let divided = match items.finish() {
                 Err((file, error)) => Err((paths.get(usize::from(file)), error)),
@@ -143,12 +148,7 @@ impl Reading<'_> {
             };
             let membership = divided.map_err(|(file, error)| {
                 let files = file.map_or(&paths[..], std::slice::from_ref);
-                let message = format!("{}: {error}", named(files));
-                let mut failed = StageError::of(&error).saying(message);
-                if matches!(error, SplitError::MissingField { .. }) {
-                    failed = failed.with_help(NEEDED);
-                }
-                in_file_of(failed, *parameter)
+                self.undivided(&error, files, *parameter, &walk.findings, &known)
             })?;
             remarks.extend(self.scattered(&membership, &starts, &places));
             let lines = |items: [usize; 2]| names.lines(items.map(|item| places[item]));
@@ -287,7 +287,7 @@ impl Reading<'_> {
                 let position = Position { line: example.line, column: 1 };
                 let excerpt = example.text.chars().take(60).collect();
                 let message = format!("the line has no field `{}`", visible::line(field));
-                Err(Problem::new(Spot { position, excerpt }, message).help(NEEDED))
+                Err(Problem::new(Spot { position, excerpt }, message).help(needed(&self.options)))
             }
         }
     }
@@ -339,8 +339,7 @@ impl Reading<'_> {
                             match self.group {
                                 None => each(part.split, example),
                                 Some(field) => {
-                                    let heads = &self.options.heads;
-                                    groups.push(field, example, &self.division, heads, &names)
+                                    groups.push(field, example, &self.division, &options, &names)
                                 }
                             }
                         }
@@ -447,7 +446,7 @@ impl Reading<'_> {
     }
 
     /// What the texts are labelled for.
-    fn tasks(&self, findings: &Findings) -> Result<CorpusTasks, StageError> {
+    fn tasks(&self, findings: &Findings, known: &Known) -> Result<CorpusTasks, StageError> {
         let parameter = self.parts.first().and_then(|part| part.parameter);
         let mut names: Vec<&str> = self.classes.map(Classes::names).unwrap_or_default();
         if !names.contains(&ANOMALY) && findings.classes.contains_key(ANOMALY) {
@@ -455,13 +454,7 @@ impl Reading<'_> {
         }
         let mut heads = Vec::new();
         for name in names {
-            let seen = findings.classes.get(name).ok_or_else(|| {
-                let message = format!("no text has a class in its field `{name}`");
-                let help = format!(
-                    "`classes` names the fields that say a text's classes, and `fields = {{ {name} = \"...\" }}` the one that is called otherwise"
-                );
-                in_file_of(StageError::new(message).with_help(help), parameter)
-            })?;
+            let seen = findings.classes.get(name).ok_or_else(|| self.without_class(name, known))?;
             let mut classes = self.options.heads.names(name).to_vec();
             if classes.is_empty() {
                 classes = sorted(seen);
@@ -482,7 +475,8 @@ impl Reading<'_> {
         if !tasks.tagging && tasks.heads.is_empty() {
             let message = "no text says its entities or a class, so that nothing can be learnt";
             let help = "`fields = { entities = \"...\" }` says which field the entities are, and `classes = [\"...\"]` which fields are classes; of raw lines, `rules = \"syslog\"` or a file of your own says both";
-            return Err(in_file_of(StageError::new(message).with_help(help), parameter));
+            let error = StageError::new(message).with_help(known.beside(help));
+            return Err(in_file_of(error, parameter));
         }
         tasks.check().map_err(|reason| {
             let help = "`classes = { NAME = [\"one\", \"other\"] }` says a head and its classes";

@@ -1,5 +1,7 @@
 //! What `predict` makes of lines of a log, and how it says what it cannot answer.
 
+use std::io::Write as _;
+
 use serde_json::Value;
 
 use crate::world::{Shot, World, snapshot};
@@ -50,6 +52,43 @@ fn of_lines_of_a_log_rules_say_what_is_the_text_and_the_rest_is_kept() {
             "none.toml",
         ]),
     );
+}
+
+#[test]
+fn a_stream_is_read_as_it_is_written() {
+    let world = World::trained();
+    let text = "db-07 crashed at 02:15, déjà vu 🚚";
+    let alone = answers(&predict(&world, &[], text));
+    let utf16 = |mark: &str| -> Vec<u8> {
+        format!("{mark}{text}\n").encode_utf16().flat_map(u16::to_le_bytes).collect()
+    };
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).expect("in memory");
+    for (options, bytes) in [
+        (&["--encoding", "utf-16"][..], utf16("")),
+        (&[], utf16("\u{feff}")),
+        (&[], gzip.finish().expect("in memory")),
+    ] {
+        let arguments = ["predict", "outputs/mini"].iter().chain(options);
+        let shot = world.shot("predict", world.command(arguments).write_stdin(bytes));
+        assert_eq!(answers(&shot), alone, "{options:?}: {shot}");
+    }
+    let of_bytes = |options: &[&str], bytes: &[u8]| {
+        let arguments = ["predict", "outputs/mini"].iter().chain(options);
+        world.shot("predict", world.command(arguments).write_stdin(bytes))
+    };
+    let latin = of_bytes(&["--encoding", "latin-1"], b"d\xe9j\xe0 vu\n");
+    assert_eq!(answers(&latin)[0]["text"], "déjà vu", "{latin}");
+    let unsaid = of_bytes(&[], b"d\xe9j\xe0 vu\n");
+    assert!(unsaid.code == Some(1) && unsaid.stderr.contains("`--encoding latin-1`"), "{unsaid}");
+    let unsaid = of_bytes(&[], &utf16(""));
+    assert!(unsaid.code == Some(1) && unsaid.stderr.contains("`--encoding utf-16`"), "{unsaid}");
+    // Marks say where entities are, which is asked of the model.
+    let marked = text.replace("db-07", "[db-07](HOST)");
+    let json = format!("{}\n", serde_json::json!({"id": 7, "text": marked}));
+    assert_eq!(answers(&predict(&world, &["--markup"], &marked)), alone);
+    let found = &answers(&predict(&world, &["--markup"], &json))[0];
+    assert_eq!((&found["text"], &found["entities"]), (&alone[0]["text"], &alone[0]["entities"]));
 }
 
 #[test]

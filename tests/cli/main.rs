@@ -11,6 +11,7 @@ mod command;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod common;
+mod corrections;
 mod data;
 mod diff;
 mod doctor;
@@ -29,6 +30,7 @@ mod look;
 mod ls;
 mod memory;
 mod models;
+mod names;
 mod network;
 mod orders;
 mod pipes;
@@ -43,6 +45,7 @@ mod review;
 mod run;
 mod search;
 mod show;
+mod shown;
 mod sketch;
 mod splits;
 mod streams;

@@ -68,6 +68,10 @@ fn wrong_labels_are_found_and_put_back_and_no_text_moves() {
     assert_eq!(reviewed.code, Some(0), "{reviewed}");
     assert!(reviewed.stderr.contains("3 models judged 96 texts"), "{reviewed}");
     assert!(!reviewed.stderr.contains("trained on them"), "{reviewed}");
+    // Of what nobody is as sure as that, nothing is listed, and all of it counted.
+    let sure = world.pipeline(["review", &run, "--confidence", "1"]);
+    assert!(sure.stdout.is_empty(), "{sure}");
+    assert!(sure.stderr.contains("texts more they say something else with a confidence"), "{sure}");
     let fixes = world.read("fixes.jsonl");
     let found: Vec<Value> =
         fixes.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -193,6 +197,14 @@ fn unlabelled_texts_and_tasks_of_label_studio_are_written() {
     let old = world.pipeline(old);
     assert!(old.stdout.contains("d\u{e9}j\u{e0} vu"), "{old}");
     assert!(old.stdout.contains("\"text\":\"attack on web03 since 3 minutes\""), "{old}");
+    // What it says of labels is no concern of theirs, and what is wrong is said as the command is written.
+    world.write("odd.csv", "body,entities,anomaly\nsomething,all of it,perhaps\n");
+    let odd = world.pipeline(["review", &run, "--unlabelled", "odd.csv", "--field", "body"]);
+    assert!(odd.code == Some(0) && odd.stdout.contains("\"text\":\"something\""), "{odd}");
+    let odd = world.pipeline(["review", &run, "--unlabelled", "odd.csv", "--field", "txt"]);
+    assert!(odd.stderr.contains("`--field NAME` says which field the text is"), "{odd}");
+    let alone = world.pipeline(["review", &run, "--markup"]);
+    assert!(alone.code == Some(2) && alone.stderr.contains("`--markup` says how"), "{alone}");
     let lines = world.pipeline(["review", &run, "--unlabelled", "new.txt", "--top", "1"]);
     assert_eq!(lines.code, Some(0), "{lines}");
     let line: Value = serde_json::from_str(lines.stdout.trim_end()).expect("JSON");

@@ -161,6 +161,29 @@ fn what_validation_chose_is_stored_applied_and_scored_on_other_splits() {
 }
 
 #[test]
+fn a_budget_that_the_validation_split_does_not_bound_is_said() {
+    let of = |rate: f64, lines: &[Value]| {
+        let more = format!(
+            "[stage.train]\nepochs = 1\nthresholds = {{ anomaly = {{ alerts_per_day = {rate} }} }}\n"
+        );
+        let world = world(lines, &more);
+        (run(&world), json_of(&world, "evaluate_test/metrics.json"))
+    };
+    let (shot, metrics) = of(1000.0, &lines());
+    assert!(codes(&metrics).contains(&"budget_beyond_texts"), "{metrics}");
+    let said = "takes every text for an alert: 1000 a day are 1625 in the 1.62 days of the validation split, which has 40 texts";
+    assert!(shot.stderr.contains(said), "{shot}");
+    // A text a minute, so that a quarter of them are 39 minutes.
+    let minutes = lines().into_iter().map(|mut line| {
+        line["at"] = json!(1_714_521_600 + 60 * line["id"].as_u64().expect("a number"));
+        line
+    });
+    let (shot, metrics) = of(200.0, &minutes.collect::<Vec<_>>());
+    assert!(codes(&metrics).contains(&"budget_of_less_than_a_day"), "{metrics}");
+    assert!(shot.stderr.contains("for 5 alerts in 0.03 days"), "{shot}");
+}
+
+#[test]
 fn a_number_is_a_threshold_that_no_split_chose() {
     let world = world(&lines(), "[stage.train]\nthresholds = { anomaly = 0.9 }\n");
     run(&world);

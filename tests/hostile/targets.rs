@@ -115,10 +115,16 @@ fn corrections() -> readers::Options {
     readers::Options { purpose: readers::Purpose::Corrections(fields), ..all_options() }
 }
 
+/// Options under which nothing counts that is said of texts.
+fn unlabelled() -> readers::Options {
+    readers::Options { purpose: readers::Purpose::Unlabelled, ..all_options() }
+}
+
 /// The same in an array, and whatever else is JSON.
 pub fn json(bytes: &[u8]) {
     texts(Format::Json, bytes, &all_options());
     texts(Format::Json, bytes, &corrections());
+    texts(Format::Json, bytes, &unlabelled());
 }
 
 /// Words and tags.
@@ -138,6 +144,7 @@ pub fn table(bytes: &[u8]) {
 /// Exports of Label Studio.
 pub fn label_studio(bytes: &[u8]) {
     texts(Format::LabelStudio, bytes, &all_options());
+    texts(Format::LabelStudio, bytes, &unlabelled());
 }
 
 /// Raw lines and the rules that come with the program; and rules of somebody else.

@@ -3,6 +3,7 @@
 mod answering;
 mod export;
 mod looking;
+mod reviewing;
 mod shared;
 
 use std::path::PathBuf;
@@ -17,7 +18,8 @@ use crate::stages::train::Dtype;
 pub use answering::{Format, ModelOptions, Predict, Serve, Threshold};
 pub use export::Export;
 pub use looking::{Diff, Doctor, Ls, Watch};
-pub use shared::{Changes, Place};
+pub use reviewing::{Review, ReviewFormat};
+pub use shared::{Changes, Encoding, Place, Written};
 use shared::{between, count, dtype};
 
 /// Reads `auto`, `cpu`, `cuda`, `cuda:1`, `metal`.
@@ -370,64 +372,6 @@ pub struct Kinds {
     pub kind: Option<String>,
     #[arg(long, help = "Print JSON")]
     pub json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "A text whose label is another one than the models of the run confidently say is likely labelled wrongly. Each is judged by the models \
-    that did not train on it, where there are any: with `[sweep] folds = 5` every text is.\n\
-    A line is the text with its `id`, its labels as they are, and in `_review` what the models say. Correct the labels and name the file in \
-    `corrections` of `read_corpus`: no text moves to another split, and lines that you left as they are change nothing."
-)]
-pub struct Review {
-    /// The results of a run, such as `outputs/tiny`, or its id; with `--unlabelled` also a trained model's folder
-    pub what: PathBuf,
-    /// How many texts to write
-    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = count::<1_000_000>)]
-    pub top: u32,
-    /// Texts without labels, in any format that `read_corpus` knows: those are written on which the models are least sure
-    #[arg(long, value_name = "FILE")]
-    pub unlabelled: Option<PathBuf>,
-    /// The field of `--unlabelled` that holds the text [default: as known tools call it]
-    #[arg(long, value_name = "NAME", requires = "unlabelled")]
-    pub field: Option<String>,
-    /// The rules by which lines of a log become texts, as for `read_corpus`: `syslog`, `application`, `apache` or a file
-    #[arg(long, value_name = "RULES", requires = "unlabelled", conflicts_with = "field")]
-    pub rules: Option<PathBuf>,
-    /// How the bytes of `--unlabelled` spell characters, as for `read_corpus`
-    #[arg(long, value_enum, value_name = "ENCODING", requires = "unlabelled")]
-    pub encoding: Option<Encoding>,
-    /// Texts of `--unlabelled` hold marks as `[Ada](PER)`, which are left out
-    #[arg(long, requires = "unlabelled")]
-    pub markup: bool,
-    /// What to write: JSON lines, or tasks to import into Label Studio, with what the models say as predictions
-    #[arg(long, value_enum, default_value_t = ReviewFormat::Jsonl, value_name = "FORMAT")]
-    pub format: ReviewFormat,
-    /// The file to write, which must not be there yet [default: standard output]
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Threads to use [default: all cores]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
-    pub threads: Option<u32>,
-    #[command(flatten)]
-    pub place: Place,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Encoding {
-    #[value(name = "utf-8")]
-    Utf8,
-    #[value(name = "latin-1")]
-    Latin1,
-    #[value(name = "utf-16")]
-    Utf16,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum ReviewFormat {
-    Jsonl,
-    LabelStudio,
 }
 
 #[derive(Debug, Args)]

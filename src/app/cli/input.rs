@@ -4,7 +4,8 @@ use std::io::Error;
 use std::path::Path;
 
 use super::Failure;
-use crate::app::tools::Rules;
+use super::args;
+use crate::app::tools::{Encoding, Rules, Written};
 use crate::base::disk::regular;
 use crate::stages::RulesOf;
 
@@ -17,6 +18,23 @@ pub fn check(path: &Path) -> Result<(), Failure> {
         return Err(folder(path));
     }
     regular::open(path).map(drop).map_err(|error| unreadable(path, &error))
+}
+
+/// How a file of texts is written, as a command line says it.
+///
+/// # Errors
+/// Those of [`rules`].
+pub fn written(said: &args::Written) -> Result<Written, Failure> {
+    Ok(Written {
+        field: said.field.clone(),
+        rules: said.rules.as_deref().map(rules).transpose()?,
+        encoding: match said.encoding {
+            None | Some(args::Encoding::Utf8) => Encoding::Utf8,
+            Some(args::Encoding::Latin1) => Encoding::Latin1,
+            Some(args::Encoding::Utf16) => Encoding::Utf16,
+        },
+        markup: said.markup,
+    })
 }
 
 /// The rules of a name: those that come with the program, or a file.

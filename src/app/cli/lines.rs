@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use crate::app::tools::{LogLine, LogLines};
+use crate::app::tools::{LogLine, LogLines, Written, unmarked};
 use crate::base::problem::json_reason;
 
 /// Most lines read before they are handed on, so that memory stays bounded and output begins early.
@@ -52,6 +52,8 @@ pub enum NoText {
     NoObject,
     #[error("the object has no `{field}` that is a string")]
     NoField { field: String },
+    #[error("{reason}")]
+    Mark { reason: String },
 }
 
 /// Why the rest of a stream cannot be read line by line.
@@ -81,6 +83,12 @@ impl Fields {
             }
         }
         Self(members)
+    }
+
+    fn set(&mut self, name: &str, text: &str) {
+        for (_, value) in self.0.iter_mut().filter(|(other, _)| other == name) {
+            *value = serde_json::value::to_raw_value(text).expect("a string");
+        }
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -139,6 +147,8 @@ pub struct Lines<R> {
     form: Form,
     /// What takes the lines of a log apart.
     log: Option<LogLines>,
+    /// Whether texts hold marks as `[Ada](PER)`, which are left out.
+    markup: bool,
     /// What comes after the lines that were handed on.
     failed: Option<Unreadable>,
 }
@@ -149,12 +159,16 @@ impl<R: Read> Lines<R> {
         let form = if field.is_some() { Form::Json } else { Form::Unknown };
         let reader = BufReader::with_capacity(BUFFER_BYTES, input);
         let field = field.unwrap_or("text").to_owned();
-        Self { reader, number: 0, bytes: 0, field, form, log: None, failed: None }
+        Self { reader, number: 0, bytes: 0, field, form, log: None, markup: false, failed: None }
     }
 
-    /// The same of a log, of whose lines a part is the text, and others are members.
-    pub fn of_log(input: R, log: LogLines) -> Self {
-        Self { log: Some(log), ..Self::new(input, None) }
+    /// The same of texts that are written in such a way; of a log a part of each line is the text, and others are members.
+    ///
+    /// * `input`: UTF-8, whatever the file is in
+    pub fn of(input: R, written: Written) -> Self {
+        let Written { field, rules, markup, encoding: _ } = written;
+        let log = rules.map(LogLines::new);
+        Self { log, markup, ..Self::new(input, field.as_deref()) }
     }
 
     /// The next lines; none at the end. It waits for a line, but not for more of them: what writes a line now and then sees each answered at
@@ -226,21 +240,33 @@ impl<R: Read> Lines<R> {
             return Ok(Some(Line { fields, text: Ok(text), is_whole }));
         }
         if self.form == Form::Text {
-            return without(Ok(line.to_owned()));
+            return without(self.meant(line.to_owned()));
         }
         let object = serde_json::from_str::<Fields>(line);
         if self.form == Form::Unknown {
             self.form = form_of(line, &object)?;
         }
         match (self.form, object) {
-            (Form::Json, Ok(fields)) => {
+            (Form::Json, Ok(mut fields)) => {
                 let no_field = || NoText::NoField { field: self.field.clone() };
-                let text = fields.text(&self.field).ok_or_else(no_field);
+                let mut text = fields.text(&self.field).ok_or_else(no_field);
+                if self.markup {
+                    text = text.and_then(|text| self.meant(text));
+                    text.iter().for_each(|text| fields.set(&self.field, text));
+                }
                 Ok(Some(Line::new(fields, text)))
             }
             (Form::Json, Err(error)) => without(Err(not_an_object(&error))),
-            (Form::Text | Form::Unknown, _) => without(Ok(line.to_owned())),
+            (Form::Text | Form::Unknown, _) => without(self.meant(line.to_owned())),
         }
+    }
+
+    /// The text of what stands for it.
+    fn meant(&self, written: String) -> Result<String, NoText> {
+        if !self.markup {
+            return Ok(written);
+        }
+        unmarked(&written).map_err(|problem| NoText::Mark { reason: problem.message })
     }
 }
 

@@ -30,7 +30,8 @@ use super::args::{Format, Predict, When};
 use super::failure::{Failure, Outcome};
 use super::lines::{Lines, NoText, Unreadable};
 use super::{input, terminal};
-use crate::app::tools::{LogLines, Service};
+use crate::app::tools::{Service, decoded, is_unmarked_utf16};
+use crate::base::disk::regular;
 use crate::view::{Status, format};
 
 /// Tokens that may wait: enough for all threads to have work while more is read.
@@ -41,13 +42,13 @@ const OUTPUT_BYTES: usize = 64 << 10;
 
 pub fn run(arguments: &Predict, color: When) -> Result<Outcome, Failure> {
     let Input { source, name, bytes } = open(arguments.file.as_deref())?;
-    let lines = match &arguments.rules {
-        None => Lines::new(source, arguments.field.as_deref()),
-        Some(rules) => Lines::of_log(source, LogLines::new(input::rules(rules)?)),
-    };
+    let bytes = bytes.filter(|_| arguments.written.encoding.is_none());
+    let written = input::written(&arguments.written)?;
+    let source: Box<dyn Read + Send> = Box::new(decoded(source, written.encoding));
+    let lines = Lines::of(source, written);
     let service = Opener::new(&arguments.model, &arguments.options, QUEUE_TOKENS)?.open()?;
     let service = Arc::new(service);
-    let shape = Shape::of(arguments.field.as_deref(), service.predictor());
+    let shape = Shape::of(arguments.written.field.as_deref(), service.predictor());
     let format = arguments.format.unwrap_or_default();
     if format == Format::Conll && !shape.tags {
         let message = "the model looks for no entities, which `--format conll` is about";
@@ -124,7 +125,9 @@ fn open(file: Option<&Path>) -> Result<Input, Failure> {
     }
     let file = std::fs::File::open(path).map_err(|error| input::unreadable(path, &error))?;
     let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file);
-    let bytes = metadata.map(|metadata| metadata.len());
+    // Of what is unpacked nobody knows how much it comes to.
+    let is_packed = path.extension().is_some_and(|end| end == "gz" || end == "zst");
+    let bytes = metadata.filter(|_| !is_packed).map(|metadata| metadata.len());
     Ok(Input { source: Box::new(file), name: format!("`{}`", path.display()), bytes })
 }
 
@@ -133,7 +136,11 @@ fn unreadable(error: &Unreadable, name: &str, arguments: &Predict) -> Failure {
     let file = arguments.file.as_ref().filter(|path| path.as_os_str() != "-");
     let file = file.map(|path| format!(" {}", path.display())).unwrap_or_default();
     match error {
-        Unreadable::Io(error) => Failure::failed(format!("cannot read {name}: {}", error.kind())),
+        Unreadable::Io(error) => {
+            let message = format!("cannot read {name}: {}", regular::reason(error));
+            let utf16 = is_unmarked_utf16(error).then_some("`--encoding utf-16` reads it");
+            Failure::failed(message).with_help_of(utf16)
+        }
         Unreadable::Array => {
             Failure::usage(format!("{name} is a JSON array, expected an object on each line"))
                 .with_help(format!("`jq -c '.[]'{file} | pipeline predict {model}`"))
@@ -291,18 +298,21 @@ struct BadLines {
     first: Vec<u64>,
     /// Whether one of them is an object without the text's field.
     without_field: bool,
+    /// Whether one of them is in another encoding.
+    not_utf8: bool,
 }
 
 impl BadLines {
     const NAMED: usize = 10;
 
     fn new(format: Option<Format>) -> Self {
-        Self { format, count: 0, first: Vec::new(), without_field: false }
+        Self { format, count: 0, first: Vec::new(), without_field: false, not_utf8: false }
     }
 
     fn add(&mut self, answered: &Answered) {
         self.count += 1;
         self.without_field |= matches!(answered.line.text, Err(NoText::NoField { .. }));
+        self.not_utf8 |= matches!(answered.line.text, Err(NoText::NotUtf8 { .. }));
         if self.first.len() < Self::NAMED {
             self.first.push(answered.number);
         }
@@ -329,6 +339,9 @@ impl BadLines {
             None => "the page says why in place of each",
         };
         let field = self.without_field.then_some("`--field NAME` names the field of the text");
-        Err(Failure::failed(message).with_help(help).with_help_of(field))
+        let encoding = self.not_utf8.then_some(
+            "`--encoding latin-1` or `utf-16` says what the lines are in instead of UTF-8",
+        );
+        Err(Failure::failed(message).with_help(help).with_help_of(field).with_help_of(encoding))
     }
 }

@@ -5,31 +5,35 @@ use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use super::args::{self, Review as Arguments, ReviewFormat};
+use super::args::{Review as Arguments, ReviewFormat};
 use super::behind::{Behind, run_behind};
 use super::root::Root;
 use super::{Failure, input, project, terminal};
-use crate::app::tools::{Encoding, Judge, Review, TrainedOn, Unlabelled, Written};
+use crate::app::tools::{Judge, Review, TrainedOn, Unlabelled};
 use crate::engine::runs::{RunFile, list_runs};
 use crate::engine::store::{Entry, Store};
 use crate::stages::artifacts::{Artifact as _, Checkpoint, CorpusFiles, Encoded};
 use crate::view::{self, format};
 
+/// How sure models have to be of another answer than a label, where nobody says it.
+const CONFIDENCE: f64 = 0.6;
+
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(out) = arguments.out.as_deref().filter(|out| out.symlink_metadata().is_ok()) {
         return Err(there_already(out));
     }
+    if let Some(option) = arguments.written.given().filter(|_| arguments.unlabelled.is_none()) {
+        let message = format!("`{option}` says how the file of `--unlabelled` is written");
+        return Err(
+            Failure::usage(message).with_help("`--unlabelled FILE` names texts without labels")
+        );
+    }
+    let confidence = arguments.confidence.unwrap_or(CONFIDENCE);
     let unlabelled = match &arguments.unlabelled {
         None => None,
         Some(file) => {
             input::check(file)?;
-            let written = Written {
-                field: arguments.field.clone(),
-                rules: arguments.rules.as_deref().map(input::rules).transpose()?,
-                encoding: arguments.encoding.map_or_else(Encoding::default, encoding),
-                markup: arguments.markup,
-            };
-            let read = Unlabelled::read(file, written);
+            let read = Unlabelled::read(file, input::written(&arguments.written)?);
             Some(read.map_err(|error| Failure::usage_of(&error).with_lines())?)
         }
     };
@@ -39,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::failed(format!("threads cannot be started: {error}")))?;
     let review = pool.install(|| match unlabelled {
-        None => Review::of_labels(&judges),
+        None => Review::of_labels(&judges, confidence),
         Some(texts) => Review::of_texts(&judges, texts),
     });
     let review = review.map_err(|error| Failure::failed_of(&error))?;
@@ -52,20 +56,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => terminal::print(&text)?,
         Some(out) => write(out, &text)?,
     }
-    terminal::complain(&said(&review, arguments));
+    terminal::complain(&said(&review, arguments, confidence));
     Ok(())
 }
 
-fn encoding(asked: args::Encoding) -> Encoding {
-    match asked {
-        args::Encoding::Utf8 => Encoding::Utf8,
-        args::Encoding::Latin1 => Encoding::Latin1,
-        args::Encoding::Utf16 => Encoding::Utf16,
-    }
-}
-
 /// What was looked at, and what to do with what was written.
-fn said(review: &Review, arguments: &Arguments) -> String {
+fn said(review: &Review, arguments: &Arguments, confidence: f64) -> String {
     let texts = format::counted(review.texts, "text");
     let models = format::counted(review.models, "model");
     let (found, written) =
@@ -79,6 +75,12 @@ fn said(review: &Review, arguments: &Arguments) -> String {
         Some(out) => format!("{written} written to {}\n", out.display()),
         None => format!("{written} written\n"),
     };
+    if review.doubted > 0 {
+        text += &format!(
+            "on {} more they say something else with a confidence below {confidence}: `--confidence` sets how sure they have to be\n",
+            format::counted(review.doubted, "text")
+        );
+    }
     if review.trained_on > 0 {
         text += &format!(
             "{} judged by what was trained on them, which hides mistakes: with `[sweep] folds = 5`, each text is judged by a model that was not\n",

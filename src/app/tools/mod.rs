@@ -25,4 +25,6 @@ pub use tagged_words::tagged_words;
 pub use trained::OpenError;
 
 pub use crate::text::ClassHead;
-pub use crate::text::readers::{Encoding, LogLine, LogLines, Rules};
+pub use crate::text::readers::{
+    Encoding, LogLine, LogLines, Rules, decoded, is_unmarked_utf16, unmarked,
+};

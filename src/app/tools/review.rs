@@ -2,7 +2,8 @@
 //!
 //! 1. [`Judge`]s are the models of a run, each with the corpus that it was trained on: [`Review::of_labels`];
 //! 2. a text is judged by those that did not train on it, where there are any, such as the fold in which it validates; what they say is averaged;
-//! 3. a [`Finding`] is a text on which they confidently say something else than its labels, the most confident first;
+//! 3. a [`Finding`] is a text on which they confidently say something else than its labels, the most confident first; what they say less confidently is
+//!    counted;
 //! 4. without labels it is a text on which they are least sure: [`Review::of_texts`].
 
 mod lines;
@@ -20,7 +21,9 @@ use crate::stages::artifacts::{
 };
 use crate::tasks::{self, Decode, Predicted, Task, tagging};
 use crate::text::augment::AUGMENTED_FROM;
-use crate::text::readers::{self, Encoding, Fields, Format, Options, Problems, ReadError, Rules};
+use crate::text::readers::{
+    self, Encoding, Fields, Format, Options, Problems, Purpose, ReadError, Rules,
+};
 use crate::text::spans::{self, Span};
 use crate::text::{
     CorpusTasks, EncodedSplit, Entity, Example, FileNames, LabelSet, Place, Split, TextTokenizer,
@@ -51,6 +54,9 @@ pub struct Unlabelled {
     file: String,
 }
 
+/// What to do about lines that hold no texts.
+const MEND: &str = "mend these lines, or leave them out";
+
 /// How a file of texts is written.
 pub struct Written {
     /// The field that the text is; `None` as known tools call it.
@@ -71,7 +77,8 @@ impl Unlabelled {
         let Written { field, rules, encoding, markup } = written;
         let fields = Fields { text: field, ..Fields::default() };
         let format = rules.is_some().then_some(Format::Lines);
-        let options = Options { fields, rules, encoding, markup, ..Options::default() };
+        let purpose = Purpose::Unlabelled;
+        let options = Options { fields, rules, encoding, markup, purpose, ..Options::default() };
         let (mut examples, mut problems) = (Vec::new(), Problems::default());
         let read = readers::read(file, format, &options, &mut |found| {
             match found {
@@ -89,7 +96,8 @@ impl Unlabelled {
             return Err(StageError::new(message).with_help("leave out `--field`"));
         }
         if problems.count() > 0 {
-            return Err(StageError::of(&ReadError::Malformed(problems)));
+            let help = problems.help().unwrap_or(MEND).to_owned();
+            return Err(StageError::of(&ReadError::Malformed(problems)).with_help(help));
         }
         examples.retain(|example| !example.text.trim().is_empty());
         if examples.is_empty() {
@@ -112,6 +120,8 @@ pub struct Review {
     /// Those among them that no model has judged that had not trained on them.
     pub trained_on: usize,
     pub models: usize,
+    /// Texts on which the models say something else, and are less sure of it than was asked.
+    pub doubted: usize,
 }
 
 /// A text to look at.
@@ -310,9 +320,11 @@ fn given(example: &Example, head: &str) -> Value {
 impl Review {
     /// Looks for labels that are likely wrong.
     ///
+    /// * `confidence`: how sure the models have to be of something else
+    ///
     /// # Errors
     /// When a folder cannot be read, or is not what was written.
-    pub fn of_labels(judges: &[Judge]) -> Result<Self, StageError> {
+    pub fn of_labels(judges: &[Judge], confidence: f64) -> Result<Self, StageError> {
         let corpora = judges
             .iter()
             .map(|judge| {
@@ -363,14 +375,19 @@ impl Review {
             }
         }
         let texts = all.len();
-        let suspects = |example: &Example, votes: &Votes| {
+        let mut doubted = 0;
+        let mut suspects = |example: &Example, votes: &Votes| {
             let suspect = |(head, votes): (&String, &Vec<Vote>)| {
                 let given = given(example, head);
                 let (proposed, confidence) = together(votes)?;
                 let differs = !given.is_null() && given != proposed;
                 differs.then(|| Suspect { head: head.clone(), given, proposed, confidence })
             };
-            votes.iter().filter_map(suspect).collect()
+            let mut suspects: Vec<Suspect> = votes.iter().filter_map(suspect).collect();
+            let any = !suspects.is_empty();
+            suspects.retain(|suspect| suspect.confidence >= confidence);
+            doubted += usize::from(any && suspects.is_empty());
+            suspects
         };
         let findings = all.into_values().map(|(example, origin, votes)| Finding {
             suspects: suspects(&example, &votes),
@@ -383,7 +400,7 @@ impl Review {
         labels.sort();
         labels.dedup();
         let (trained_on, models) = (trained_on.len(), judges.len());
-        Ok(Self { findings, tasks, labels, texts, trained_on, models })
+        Ok(Self { findings, tasks, labels, texts, trained_on, models, doubted })
     }
 
     /// Looks for the texts on which models are least sure.
@@ -433,7 +450,8 @@ impl Review {
         let findings = sorted(findings, |confidence| 1.0 - confidence);
         labels.sort();
         labels.dedup();
-        Ok(Self { findings, tasks, labels, texts, trained_on: 0, models: judges.len() })
+        let models = judges.len();
+        Ok(Self { findings, tasks, labels, texts, trained_on: 0, models, doubted: 0 })
     }
 }
 

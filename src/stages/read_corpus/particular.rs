@@ -18,6 +18,8 @@ const WORDS: &[Format] = &[Conll, Jsonl, Json, Parquet];
 const MARKED: &[Format] = &[Jsonl, Json, Parquet, Csv, Tsv, Lines];
 /// Texts with names for their parts.
 const NAMED: &[Format] = &[Jsonl, Json, Csv, Tsv, LabelStudio, Parquet];
+/// Texts with a part that holds their entities, under any name.
+const ANNOTATED: &[Format] = &[Jsonl, Json, Csv, Tsv, Parquet];
 /// Texts with fields, by whatever they are named.
 const FIELDS: &[Format] = &[Jsonl, Json, Csv, Tsv, Lines, LabelStudio, Parquet];
 /// Entities that may overlap.
@@ -91,7 +93,7 @@ impl ReadCorpus {
             of(*markup, "markup", "`markup`", MARKED),
             of(rules.is_some(), "rules", "`rules`", &[Lines]),
             of(text.is_some(), "fields", "`text` of `fields`", NAMED),
-            of(entities.is_some(), "fields", "`entities` of `fields`", NAMED),
+            of(entities.is_some(), "fields", "`entities` of `fields`", ANNOTATED),
             of(id.is_some(), "fields", "`id` of `fields`", FIELDS),
             of_words(tokens.is_some(), "fields", "`tokens` of `fields`", OBJECTS),
             of_words(tags.is_some(), "fields", "`tags` of `fields`", OBJECTS),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::base::diagnostics::quoted;
 use crate::engine::stage::StageError;
-use crate::text::readers::{Heads, Joined};
+use crate::text::readers::{Joined, Options};
 use crate::text::{Division, Example, FileNames, Place, is_later};
 
 /// Texts of lines with one value each, in the order of their first lines. They are in memory until the last line is read.
@@ -20,13 +20,15 @@ impl Groups {
         field: &str,
         line: Example,
         division: &Division,
-        heads: &Heads,
+        options: &Options,
         names: &FileNames,
     ) -> Result<(), StageError> {
         let Some(value) = line.fields.get(field) else {
             let place = names.line(Place::of(&line));
-            let message = format!("{place} has no field `{field}` to group by");
-            return Err(StageError::new(message).with_help(NEEDED).in_file_of("group"));
+            let there: Vec<String> = line.fields.keys().map(|name| quoted(name)).collect();
+            let has = if there.is_empty() { "none" } else { &there.join(", ") };
+            let message = format!("{place} has no field `{field}` to group by; it has {has}");
+            return Err(StageError::new(message).with_help(needed(options)).in_file_of("group"));
         };
         let Some(place) = self.places.get(value) else {
             self.places.insert(value.clone(), self.texts.len());
@@ -47,6 +49,7 @@ impl Groups {
                 return Err(StageError::new(message).with_help(help).in_file_of("group"));
             }
         }
+        let heads = &options.heads;
         for (head, class) in &line.classes {
             let known = joined.example().classes.get(head).filter(|known| *known != class);
             let two = known.map(|known| [known.clone(), class.clone()]);
@@ -67,7 +70,14 @@ impl Groups {
 }
 
 /// The help where a line lacks a field.
-pub(super) const NEEDED: &str = "every line needs the field: a `[[field]]` of the rules finds one in the text of lines, and `on_error = \"skip\"` leaves out lines without it";
+pub(super) fn needed(options: &Options) -> &'static str {
+    match options.rules {
+        None => "every line needs the field; `on_error = \"skip\"` leaves out lines without it",
+        Some(_) => {
+            "every line needs the field: a `[[field]]` of the rules finds one in the text of lines, and `on_error = \"skip\"` leaves out lines without it"
+        }
+    }
+}
 
 /// Whether classes are numbers, whose order nobody needs to say.
 pub(super) fn is_ordered(classes: &[String]) -> bool {

@@ -201,13 +201,18 @@ pub(super) fn choose(
             let scores = labelled.scores(task.reading);
             task.reading.threshold = threshold(aim(*asked, days), &labelled.truth, &scores);
             chosen.thresholds.insert(task.name.clone(), *asked);
+            let budget = asked.alerts_per_day().map(|rate| Budget::of(rate, days));
             match task.reading.threshold {
-                Some(threshold) => told.push(format!("threshold {threshold}")),
+                Some(threshold) => told.push(at(threshold, budget)),
                 None => {
                     let message = unreached(&task.name, *asked, &labelled.truth, &scores);
                     let count = labelled.truth.len();
                     context.caveat(caveats, Caveat::new("threshold_not_reached", count, message));
                 }
+            }
+            let texts = labelled.truth.len();
+            if let Some(caveat) = budget.and_then(|it| doubtful(&task.name, it, texts)) {
+                context.caveat(caveats, caveat);
             }
         }
         if !told.is_empty() {
@@ -256,6 +261,34 @@ fn aim(asked: Threshold, days: Option<f64>) -> Aim {
         }
         Threshold::Best(_) | Threshold::Given(_) => Aim::F1,
     }
+}
+
+/// A threshold that was chosen, as notes have it.
+fn at(threshold: f64, budget: Option<Budget>) -> String {
+    match budget {
+        Some(Budget { alerts: Some(alerts), days: Some(days), .. }) => {
+            format!("threshold {threshold} for {alerts} alerts in {days:.2} days")
+        }
+        _ => format!("threshold {threshold}"),
+    }
+}
+
+/// What is to be known of a budget that the texts which chose by it hardly bound.
+///
+/// * `texts`: that are labelled for the head
+fn doubtful(head: &str, budget: Budget, texts: usize) -> Option<Caveat> {
+    let Budget { alerts_per_day, days, alerts } = budget;
+    let (days, alerts) = days.zip(alerts)?;
+    if alerts >= texts {
+        let message = format!(
+            "`{head}` takes every text for an alert: {alerts_per_day} a day are {alerts} in the {days:.2} days of the validation split, which has {texts} texts; a smaller `alerts_per_day` chooses among them"
+        );
+        return Some(Caveat::new("budget_beyond_texts", texts, message));
+    }
+    let message = format!(
+        "the validation split, which chose the threshold of `{head}` for {alerts_per_day} alerts a day, spans {days:.2} days: what other hours bring is not known from it"
+    );
+    (days < 1.0).then(|| Caveat::new("budget_of_less_than_a_day", texts, message))
 }
 
 fn not_calibrated(head: &str, labelled: &Labelled) -> Caveat {

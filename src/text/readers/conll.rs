@@ -113,31 +113,30 @@ impl Reader<'_, '_> {
             }
             return ControlFlow::Continue(());
         }
-        let (tabs, width) = *self.shape.get_or_insert((tabs, cells.len()));
+        let divided = if tabs { "tabs" } else { "spaces" };
+        if cells.len() < 2 {
+            // Something else may stand between its cells.
+            let message = format!("the line has a single column between {divided}, and no tag");
+            let help = "a word and its tag stand on each line, divided by a tab or by spaces, such as `Ada B-PER`; `format` says what else the file is, and `on_error = \"skip\"` leaves out what is wrong";
+            let problem = in_line(number, line, 0, message).help(help);
+            return self.wrong(problem);
+        }
+        let (_, width) = *self.shape.get_or_insert((tabs, cells.len()));
         let cell = |at: i32| {
             let at = isize::try_from(at).ok()?;
             let at = if at < 0 { cells.len().checked_add_signed(at) } else { at.try_into().ok() };
             at.and_then(|at| cells.get(at).map(|cell| cell.trim()))
         };
         let columns = self.options.columns;
-        let has = match cells.len() {
-            1 => "the line has 1 column".to_owned(),
-            count => format!("the line has {count} columns"),
-        };
-        let divided = if tabs { "tabs" } else { "spaces" };
+        let has = format!("the line has {} columns between {divided}", cells.len());
         let (Some(word), Some(tag)) = (cell(columns.token), cell(columns.tag)) else {
             let (one, other) = (columns.token, columns.tag);
-            let message =
-                format!("{has} between {divided}, and `columns` asks for {one} and {other}");
+            let message = format!("{has}, and `columns` asks for {one} and {other}");
             return self.wrong(in_line(number, line, 0, message));
         };
         // A word in the place of its tag is no tag at best, and a type at worst.
-        if cells.len() < 2 && width < 2 {
-            let message = format!("{has}, and a word and its tag are two");
-            return self.wrong(in_line(number, line, 0, message));
-        }
-        if cells.len() < 2 || (cells.len() != width && columns.tag < 0) {
-            let message = format!("{has} between {divided} where those before have {width}");
+        if cells.len() != width && columns.tag < 0 {
+            let message = format!("{has} where those before have {width}");
             return self.wrong(in_line(number, line, 0, message));
         }
         if self.open.words.is_empty() {

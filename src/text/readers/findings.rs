@@ -44,6 +44,8 @@ pub enum Note {
     OtherText,
     /// Sentences whose words are 1, 2, 3 and so on.
     Numbered,
+    /// Tags with their type first, as in `PER-B`.
+    TypeFirst,
     /// Annotations of other types, such as relations.
     OtherResults(String),
     /// Texts in which `[Ada](PER)` stands.
@@ -136,24 +138,32 @@ impl Note {
                 "the words of {} are 1, 2, 3 and so on: `columns = {{ token = 1 }}` says where the words are",
                 plural("sentence", "sentences")
             ),
-            Self::CharactersInstead => format!(
-                "the offsets of {} count characters, as the texts that stand beside them show",
-                plural("task", "tasks")
-            ),
+            Self::TypeFirst => format!("the tags of {} {TYPE_FIRST}", texts()),
+            Self::CharactersInstead => {
+                let tasks = plural("task", "tasks");
+                format!("the offsets of {tasks} count characters, as the texts beside them show")
+            }
             Self::OtherResults(kind) => {
                 format!("{} of type {} left out", plural("annotation", "annotations"), name(kind))
             }
-            Self::WholeLine => format!(
-                "{} whole: no `line` of the rules fits",
-                plural("line was kept", "lines were kept")
-            ),
-            Self::LooksMarked => format!(
-                "{} what looks like marked entities, such as `[Ada](PER)`: `markup = true` reads them",
-                plural("text holds", "texts hold")
-            ),
+            Self::WholeLine => {
+                let lines = plural("line was kept", "lines were kept");
+                format!("{lines} whole: no `line` of the rules fits")
+            }
+            Self::LooksMarked => {
+                format!("{} {LOOKS_MARKED}", plural("text holds", "texts hold"))
+            }
         }
     }
 }
+
+/// What to say of texts that look marked.
+const LOOKS_MARKED: &str =
+    "what looks like marked entities, such as `[Ada](PER)`: `markup = true` reads them";
+
+/// What to say of tags with their type first.
+const TYPE_FIRST: &str =
+    "have their type first, as in `PER-B`: `scheme = \"plain\"` takes them as types instead";
 
 /// What to say of a label that begins as the tag of a word does.
 fn prefixed(label: &str, entities: &str) -> String {
@@ -173,6 +183,8 @@ pub struct Findings {
     pub classes: BTreeMap<String, BTreeSet<String>>,
     /// The controls of a tool in which one of several choices was taken.
     pub chosen: BTreeSet<String>,
+    /// Which of those that a person called by another name (`id`, `entities`, `tokens`, `tags`) there are.
+    pub mapped: BTreeSet<&'static str>,
     /// When the lines of a log were written, where their times say no year.
     pub period: Option<Period>,
     /// What tags of words look like, where there are any that show it.
@@ -198,6 +210,7 @@ impl Findings {
         }
         self.look = self.look.or(other.look);
         self.chosen.extend(other.chosen);
+        self.mapped.extend(other.mapped);
         self.period = other.period.or(self.period);
         self.tagged += other.tagged;
         self.outside += other.outside;
@@ -212,7 +225,7 @@ impl Findings {
         let found = match self.look? {
             Look::Plain => Scheme::Plain,
             Look::Brackets => Scheme::Brackets,
-            Look::Prefixed => self.evidence.scheme(),
+            Look::Prefixed | Look::Suffixed => self.evidence.scheme(),
         };
         let scheme = asked.unwrap_or(found);
         Some((scheme, self.evidence.repaired(scheme)))

@@ -78,12 +78,14 @@ fn task(
     let mut fields: BTreeMap<String, String> = BTreeMap::new();
     let data = match task.remove("data") {
         Some(Value::Object(data)) => {
-            let Some(result) = annotation(&mut task, findings).map_err(wrong)? else {
-                findings.note(Note::Unannotated);
-                return Ok(None);
-            };
-            for item in result {
-                sort(item, &mut marks, &mut fields, findings).map_err(wrong)?;
+            if options.wants_labels() {
+                let Some(result) = annotation(&mut task, findings).map_err(wrong)? else {
+                    findings.note(Note::Unannotated);
+                    return Ok(None);
+                };
+                for item in result {
+                    sort(item, &mut marks, &mut fields, findings).map_err(wrong)?;
+                }
             }
             if let Some(id) = task.remove("id") {
                 fields.insert("id".to_owned(), plain(&id).unwrap_or_default());
@@ -107,15 +109,13 @@ fn task(
         let strings: Vec<&str> =
             data.iter().filter(|(_, value)| value.is_string()).map(|(name, _)| &**name).collect();
         let message = format!("the task has no text `{}`", visible::line(asked.unwrap_or("text")));
-        return Err(wrong(message).help(format!(
-            "`fields = {{ text = \"...\" }}` says which member the text is; there are `{}`",
-            visible::line(&strings.join("`, `"))
-        )));
+        return Err(wrong(message).help(options.which_text(&strings)));
     };
     for (member, value) in &data {
         match spans_of(value) {
             _ if member == name || ABOUT.contains(&member.as_str()) => {}
-            Some(spans) => marks.extend(spans),
+            Some(spans) if options.wants_labels() => marks.extend(spans),
+            Some(_) => {}
             None => {
                 if let Some(value) = chosen(value).or_else(|| plain(value)) {
                     fields.insert(member.clone(), value);

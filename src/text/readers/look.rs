@@ -8,6 +8,8 @@ use super::tags::{Scheme, Tag};
 pub(super) enum Look {
     /// `B-X`
     Prefixed,
+    /// `X-B`
+    Suffixed,
     /// `X`
     Plain,
     /// `(X*`
@@ -15,21 +17,26 @@ pub(super) enum Look {
 }
 
 impl Look {
-    pub(super) fn of_scheme(scheme: Scheme) -> Self {
-        match scheme {
-            Scheme::Iob1 | Scheme::Iob2 | Scheme::Iobes => Self::Prefixed,
-            Scheme::Plain => Self::Plain,
-            Scheme::Brackets => Self::Brackets,
-        }
-    }
-
     /// What the tags of a sentence look like; `None` where none of them says it, since all are outside of entities.
-    pub(super) fn of_tags(tags: &[String]) -> Option<Self> {
-        if tags.iter().any(|tag| brackets::is_one(tag)) {
-            return Some(Self::Brackets);
+    ///
+    /// * `asked`: the scheme that somebody said
+    pub(super) fn of_tags(tags: &[String], asked: Option<Scheme>) -> Option<Self> {
+        match asked {
+            Some(Scheme::Plain) => return Some(Self::Plain),
+            Some(Scheme::Brackets) => return Some(Self::Brackets),
+            None if tags.iter().any(|tag| brackets::is_one(tag)) => return Some(Self::Brackets),
+            Some(Scheme::Iob1 | Scheme::Iob2 | Scheme::Iobes) | None => {}
         }
-        let named = |tag: &&String| !Tag::plain(tag).is_outside();
-        let first = tags.iter().find(named)?;
-        Some(if Tag::prefixed(first).is_some() { Self::Prefixed } else { Self::Plain })
+        let mut named = tags.iter().filter(|tag| !Tag::plain(tag).is_outside()).peekable();
+        let first = named.peek()?;
+        Some(if Tag::prefixed(first).is_some() {
+            Self::Prefixed
+        } else if named.all(|tag| Tag::suffixed(tag).is_some()) {
+            Self::Suffixed
+        } else if asked.is_some() {
+            Self::Prefixed
+        } else {
+            Self::Plain
+        })
     }
 }

@@ -10,6 +10,14 @@ use super::problems::Misread;
 use crate::base::visible;
 use crate::text::Entity;
 
+/// The text without its marks.
+///
+/// # Errors
+/// The first mark without a label, at its byte.
+pub fn unmarked(marked: &str) -> Result<String, Misread> {
+    read(marked).map(|(text, _)| text)
+}
+
 /// The text without its marks, and the entities that they say; offsets in characters.
 ///
 /// # Errors

@@ -49,12 +49,13 @@ pub use joined::{Joined, Windows};
 pub use labels::check_label;
 pub use lines::{LogLine, LogLines};
 pub use lookup::Lookup;
+pub use markup::unmarked;
 pub use options::{Columns, Fields, Nested, Options, Purpose};
 pub use pieces::Each;
 pub use problems::{Malformed, Problems, REPORTED, ReadError, Spot};
 pub use read::{read, read_as};
 pub use rules::{Rules, Shipped};
-pub use source::{Encoding, LINE_LIMIT_BYTES, is_utf8};
+pub use source::{Encoding, LINE_LIMIT_BYTES, decoded, is_unmarked_utf16, is_utf8};
 pub use tags::Scheme;
 pub use years::Period;
 

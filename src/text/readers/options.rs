@@ -51,6 +51,8 @@ pub enum Purpose {
     Lookup,
     /// What it says of texts that are elsewhere, where fields may be called as these say. A line with an `id` needs no text, unless it has entities.
     Corrections(Fields),
+    /// Its texts alone, whatever it says of them; who names it stands at a command line.
+    Unlabelled,
     /// What its fields are, whichever of them is the text.
     Names,
 }
@@ -60,10 +62,12 @@ impl Options {
     ///
     /// * `there`: the names that are there
     pub(super) fn which_text(&self, there: &[&str]) -> String {
-        let says = if self.purpose == Purpose::Lookup {
-            "`key` of `lookup` names a field of the texts that the second file has as well"
-        } else {
-            "`fields = { text = \"...\" }` says which field the text is"
+        let says = match self.purpose {
+            Purpose::Lookup => {
+                "`key` of `lookup` names a field of the texts that the second file has as well"
+            }
+            Purpose::Unlabelled => "`--field NAME` says which field the text is",
+            _ => "`fields = { text = \"...\" }` says which field the text is",
         };
         if there.is_empty() {
             return says.to_owned();
@@ -71,12 +75,17 @@ impl Options {
         format!("{says}; there are `{}`", visible::line(&there.join("`, `")))
     }
 
+    /// Whether what is said of texts counts.
+    pub(super) fn wants_labels(&self) -> bool {
+        self.purpose != Purpose::Unlabelled
+    }
+
     /// Whether there is nothing without a text.
     ///
     /// * `has_id`: whether there is an `id`
     pub(super) fn needs_text(&self, has_id: bool) -> bool {
         match self.purpose {
-            Purpose::Texts | Purpose::Lookup => true,
+            Purpose::Texts | Purpose::Lookup | Purpose::Unlabelled => true,
             Purpose::Corrections(_) => !has_id,
             Purpose::Names => false,
         }
@@ -103,6 +112,9 @@ impl Options {
 
     /// The head whose classes a field would say.
     pub(super) fn head<'n>(&'n self, field: &'n str) -> Option<&'n str> {
+        if !self.wants_labels() {
+            return None;
+        }
         let own = self.own().and_then(|own| own.named(field));
         own.or_else(|| self.fields.head(field)).filter(|head| self.heads.has(head))
     }

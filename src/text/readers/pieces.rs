@@ -154,7 +154,7 @@ pub(super) fn text(bytes: &[u8], start: Position) -> Result<&str, Malformed> {
         let at = error.valid_up_to();
         let message = format!("byte {} is not UTF-8", at + 1);
         Problem::new(spot(&String::from_utf8_lossy(bytes), at, start), message)
-            .help("`encoding = \"latin-1\"` or `\"utf-16\"` says what the file is in instead")
+            .help("`encoding = \"latin-1\"` or `\"utf-16\"`, at a command line `--encoding`, says what the file is in instead")
     })
 }
 

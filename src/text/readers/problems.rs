@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::foreign::Foreign;
-use super::source::Unmarked;
+use super::source::is_unmarked_utf16;
 use crate::base::problem::{Help, Position, Problem};
 use crate::base::visible;
 
@@ -14,7 +14,7 @@ use crate::base::visible;
 pub const REPORTED: usize = 20;
 
 /// What is wrong in the text of a piece, and where in bytes.
-pub(super) type Misread = Problem<usize>;
+pub type Misread = Problem<usize>;
 
 /// A text that cannot be read.
 pub type Malformed = Problem<Spot>;
@@ -149,8 +149,8 @@ impl Help for ReadError {
             return Some(foreign.help.into());
         }
         let help = match self {
-            Self::Io { error, .. } if error.get_ref().is_some_and(|it| it.is::<Unmarked>()) => {
-                "`encoding = \"utf-16\"` reads it"
+            Self::Io { error, .. } if is_unmarked_utf16(error) => {
+                "`encoding = \"utf-16\"` reads it, at a command line `--encoding utf-16`"
             }
             Self::Io { error, .. } => match error.kind() {
                 io::ErrorKind::NotFound => "see that the file is where the experiment says",

@@ -238,6 +238,9 @@ fn content(
             .map_err(|message| line.wrong(value, message))?;
         return Ok((text, Some(entities)));
     }
+    if !options.wants_labels() {
+        return Ok((text, None));
+    }
     if markup::is_marked(&text) {
         findings.note(Note::LooksMarked);
     }
@@ -281,6 +284,9 @@ fn entities_of(
     let known = if is_ours { vec!["entities"] } else { options.entities() };
     let found = rest.take(asked, &known, |value| is_ours || fits(value));
     let Some((name, value)) = found else { return Ok(None) };
+    if asked.is_some() {
+        findings.mapped.insert("entities");
+    }
     if value.get() == "null" {
         return Ok(None);
     }
@@ -332,7 +338,8 @@ fn tokens<'v>(rest: &mut Rest<'v>, fields: &Fields) -> Result<Option<Tokens<'v>>
             Err(_) => true,
         })
     };
-    if !asked && ["entities", "spans"].iter().any(has_entities) {
+    let mut said = fields.entities.as_deref().into_iter().chain(["entities", "spans"]);
+    if !asked && said.any(|name| has_entities(&name)) {
         return Ok(None);
     }
     let names = first(fields.tokens.as_ref(), &TOKENS).zip(first(fields.tags.as_ref(), &TAGS));
@@ -399,6 +406,7 @@ impl Tokens<'_> {
         let content = sentence
             .read(options, findings)
             .map_err(|problem| problem.at(wrong(String::new()).place))?;
+        findings.mapped.extend(["tokens", "tags"]);
         findings.note(Note::Tokens { tokens: self.tokens.0.clone(), tags: self.tags.0.clone() });
         Ok(content)
     }
@@ -432,6 +440,9 @@ pub(super) fn put(
         return Ok(());
     }
     let name = options.name(field);
+    if options.fields.id.as_deref() == Some(field) {
+        findings.mapped.insert("id");
+    }
     // What was mapped to a name goes before what has it.
     if name != field || !example.fields.contains_key(&*name) {
         example.fields.insert(name.into_owned(), value);

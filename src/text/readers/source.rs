@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::foreign::Foreign;
 use crate::base::disk::regular;
 
-type Packed = Box<dyn BufRead>;
+/// What is read, on any thread.
+type Bytes = Box<dyn BufRead + Send>;
 
 /// How a file's bytes spell characters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,7 +42,7 @@ pub(super) const PARQUET: &[u8] = b"PAR1";
 ///
 /// # Errors
 /// As [`regular::open`] and [`of`].
-pub fn open(path: &Path, encoding: Encoding) -> io::Result<Box<dyn BufRead>> {
+pub fn open(path: &Path, encoding: Encoding) -> io::Result<Bytes> {
     of(regular::open(path)?, encoding)
 }
 
@@ -73,10 +74,15 @@ pub fn is_utf8(path: &Path) -> io::Result<bool> {
 ///
 /// # Errors
 /// Those of `file`, also from the reader that is returned; what is packed wrongly or of another program is [`io::ErrorKind::InvalidData`].
-pub fn of(file: impl Read + 'static, encoding: Encoding) -> io::Result<Box<dyn BufRead>> {
+pub fn of(file: impl Read + Send + 'static, encoding: Encoding) -> io::Result<Bytes> {
     let mut packed = BufReader::with_capacity(1 << 16, file);
+    while let Err(error) = packed.fill_buf() {
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
     let first = packed.fill_buf()?;
-    let unpacked: Box<dyn BufRead> = if first.starts_with(&[0x1f, 0x8b]) {
+    let unpacked: Bytes = if first.starts_with(&[0x1f, 0x8b]) {
         let unpacking = flate2::bufread::MultiGzDecoder::new(packed);
         Box::new(BufReader::with_capacity(1 << 16, unpacking))
     } else if first.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
@@ -88,12 +94,38 @@ pub fn of(file: impl Read + 'static, encoding: Encoding) -> io::Result<Box<dyn B
     decode(unpacked, encoding)
 }
 
+/// The same of a stream that may have nothing to read yet: it is not looked at before somebody reads.
+pub fn decoded(stream: impl Read + Send + 'static, encoding: Encoding) -> impl Read + Send {
+    Decoding::Unseen(Box::new(stream), encoding)
+}
+
+enum Decoding {
+    Unseen(Box<dyn Read + Send>, Encoding),
+    Open(Bytes),
+    /// After an error nothing follows.
+    Broken,
+}
+
+impl Read for Decoding {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match std::mem::replace(self, Self::Broken) {
+            Self::Broken => return Ok(0),
+            Self::Unseen(stream, encoding) => *self = Self::Open(of(stream, encoding)?),
+            open @ Self::Open(_) => *self = open,
+        }
+        match self {
+            Self::Open(bytes) => bytes.read(buffer),
+            Self::Unseen(..) | Self::Broken => Ok(0),
+        }
+    }
+}
+
 /// The frames of a zstd file, one after the other.
 struct Frames(Frame);
 
 enum Frame {
-    Open(Box<StreamingDecoder<Packed, FrameDecoder>>),
-    Ended(Packed),
+    Open(Box<StreamingDecoder<Bytes, FrameDecoder>>),
+    Ended(Bytes),
     /// After an error nothing follows.
     Broken,
 }
@@ -132,7 +164,13 @@ fn damaged(error: &dyn std::error::Error) -> io::Error {
 /// The file is UTF-16 and has no mark that says it.
 #[derive(Debug, thiserror::Error)]
 #[error("it is UTF-16 without a byte order mark")]
-pub(super) struct Unmarked;
+struct Unmarked;
+
+/// Whether a file could not be read because it is UTF-16 and nothing says so.
+#[must_use]
+pub fn is_unmarked_utf16(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|it| it.is::<Unmarked>())
+}
 
 /// Makes a unit of UTF-16 of two bytes.
 type Order = fn([u8; 2]) -> u16;
@@ -147,7 +185,7 @@ fn without_mark(first: &[u8]) -> Option<Order> {
     all(|[high, low]| *high == 0 && *low != 0).then_some(u16::from_be_bytes)
 }
 
-fn decode(mut bytes: Box<dyn BufRead>, encoding: Encoding) -> io::Result<Box<dyn BufRead>> {
+fn decode(mut bytes: Bytes, encoding: Encoding) -> io::Result<Bytes> {
     let first = bytes.fill_buf()?;
     if let Some(foreign) = Foreign::of(first) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, foreign));
@@ -164,10 +202,10 @@ fn decode(mut bytes: Box<dyn BufRead>, encoding: Encoding) -> io::Result<Box<dyn
     };
     bytes.consume(mark);
     match (order, encoding, mark) {
-        (Some(order), ..) => Ok(buffered(Utf16 { bytes, order, high: None })),
+        (Some(order), ..) => Ok(buffered(Utf16 { bytes, order, odd: None, high: None })),
         (None, Encoding::Utf16, 0) => {
             let order = unmarked.unwrap_or(u16::from_le_bytes);
-            Ok(buffered(Utf16 { bytes, order, high: None }))
+            Ok(buffered(Utf16 { bytes, order, odd: None, high: None }))
         }
         (None, _, 0) if unmarked.is_some() => {
             Err(io::Error::new(io::ErrorKind::InvalidData, Unmarked))
@@ -177,7 +215,7 @@ fn decode(mut bytes: Box<dyn BufRead>, encoding: Encoding) -> io::Result<Box<dyn
     }
 }
 
-fn buffered(reader: impl Decode + 'static) -> Box<dyn BufRead> {
+fn buffered(reader: impl Decode + Send + 'static) -> Bytes {
     Box::new(BufReader::with_capacity(1 << 16, Decoded { reader, ready: Vec::new(), given: 0 }))
 }
 
@@ -208,7 +246,7 @@ impl<D: Decode> Read for Decoded<D> {
 }
 
 struct Latin1 {
-    bytes: Box<dyn BufRead>,
+    bytes: Bytes,
 }
 
 impl Decode for Latin1 {
@@ -225,52 +263,46 @@ impl Decode for Latin1 {
 }
 
 struct Utf16 {
-    bytes: Box<dyn BufRead>,
+    bytes: Bytes,
     order: Order,
+    /// The first byte of a unit whose second has not come yet.
+    odd: Option<u8>,
     /// The first half of a pair whose second has not come yet.
     high: Option<u16>,
 }
 
 impl Decode for Utf16 {
     fn more(&mut self, text: &mut Vec<u8>) -> io::Result<()> {
-        let mut units = Vec::with_capacity(1 << 13);
-        units.extend(self.high.take());
-        let mut pair = [0; 2];
-        while units.len() < 1 << 13 {
-            match read_pair(&mut self.bytes, &mut pair)? {
-                0 => break,
-                2 => units.push((self.order)(pair)),
-                _ => {
-                    let message = "it ends within a character of UTF-16";
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-                }
+        while text.is_empty() {
+            let available = self.bytes.fill_buf()?;
+            let is_over = available.is_empty();
+            if is_over && self.odd.take().is_some() {
+                let message = "it ends within a character of UTF-16";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
             }
-        }
-        if units.len() == 1 << 13
-            && units.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit))
-        {
-            self.high = units.pop();
-        }
-        let mut buffer = [0; 4];
-        for character in char::decode_utf16(units) {
-            let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
-            text.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
+            let bytes: Vec<u8> =
+                self.odd.take().into_iter().chain(available.iter().copied()).collect();
+            let count = available.len();
+            let (pairs, rest) = bytes.as_chunks::<2>();
+            let mut units: Vec<u16> = self.high.take().into_iter().collect();
+            units.extend(pairs.iter().map(|pair| (self.order)(*pair)));
+            self.odd = rest.first().copied();
+            self.bytes.consume(count);
+            let is_open = units.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit));
+            if is_open && !is_over {
+                self.high = units.pop();
+            }
+            let mut buffer = [0; 4];
+            for character in char::decode_utf16(units) {
+                let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+                text.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
+            }
+            if is_over {
+                break;
+            }
         }
         Ok(())
     }
-}
-
-fn read_pair(reader: &mut impl Read, pair: &mut [u8; 2]) -> io::Result<usize> {
-    let mut count = 0;
-    while count < 2 {
-        match reader.read(&mut pair[count..]) {
-            Ok(0) => break,
-            Ok(more) => count += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(count)
 }
 
 /// The next line without its end; `Some(None)` when it is longer than `limit` bytes, which then is passed over.

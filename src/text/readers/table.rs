@@ -96,7 +96,7 @@ pub(super) fn read(
                 }
                 Err(misread) => {
                     // Without names nothing can be read.
-                    let _ = each(Err(in_row(misread, &row, line)));
+                    let _ = each(Err(in_row(misread, &StringRecord::new(), line)));
                     return Ok(findings);
                 }
             },
@@ -127,7 +127,7 @@ fn unreadable(error: csv::Error, line: usize) -> io::Result<Malformed> {
         csv::ErrorKind::Utf8 { err, .. } => {
             let message = format!("cell {} is not UTF-8", err.field() + 1);
             Ok(Problem::new(spot, message)
-                .help("`encoding = \"latin-1\"` or `\"utf-16\"` says what the file is in instead"))
+                .help("`encoding = \"latin-1\"` or `\"utf-16\"`, at a command line `--encoding`, says what the file is in instead"))
         }
         _ => Ok(Problem::new(spot, "the row cannot be read")),
     }
@@ -227,21 +227,19 @@ impl Columns {
         let has_id =
             place(ENTITIES[0]).is_none() && names.iter().any(|name| options.name(name) == "id");
         if text.is_none() && options.needs_text(has_id) {
-            let shown = visible::line(&names.join("`, `")).into_owned();
-            let message =
-                format!("there is no column `{}`, but `{shown}`", asked.unwrap_or("text"));
             let which = options.which_text(&[]);
-            return Err(Misread::new(0_usize, message)
+            return Err(no_column(asked.unwrap_or("text"), &names)
                 .help(format!("the first row names the columns: where there is no such row, write one above, such as `text,label`; {which}")));
         }
         let is_guessed = asked.is_none() && text.is_some_and(|at| names[at] != "text");
         let entities = match &options.fields.entities {
+            _ if !options.wants_labels() => None,
             None => place(ENTITIES[0]),
             Some(name) => Some(place(name).ok_or_else(|| {
-                Misread::new(0_usize, format!("there is no column `{}`", visible::line(name)))
+                no_column(name, &names).help("`fields = { entities = \"...\" }` says which column the entities are, as the first row names it")
             })?),
         };
-        let perhaps = match (entities, options.markup) {
+        let perhaps = match (entities, options.markup || !options.wants_labels()) {
             (None, false) => options.entities().into_iter().filter_map(place).collect(),
             _ => Vec::new(),
         };
@@ -268,6 +266,9 @@ impl Columns {
             findings.note(Note::EntitiesFrom(self.names[at].clone()));
         }
         let in_column = self.entities.or(guessed);
+        if options.fields.entities.is_some() {
+            findings.mapped.insert("entities");
+        }
         if let Some(at) = self.text.filter(|_| self.is_guessed) {
             findings.note(Note::TextFrom(self.names[at].clone()));
         }
@@ -306,6 +307,13 @@ impl Columns {
         }
         Ok(example)
     }
+}
+
+/// What to say of a column that is not there.
+fn no_column(name: &str, names: &[String]) -> Misread {
+    let shown = visible::line(&names.join("`, `")).into_owned();
+    let message = format!("there is no column `{}`, but `{shown}`", visible::line(name));
+    Misread::new(0_usize, message)
 }
 
 /// Whether a cell is a list of entities as JSON.

@@ -82,6 +82,20 @@ impl<'a> Tag<'a> {
             return Some(OUTSIDE);
         }
         let (prefix, kind) = text.split_once(['-', '_'])?;
+        Self::of(prefix, kind)
+    }
+
+    /// The same of a tag whose type goes first, as in `PER-B`.
+    #[must_use]
+    pub fn suffixed(text: &'a str) -> Option<Self> {
+        if matches!(text, "O" | "o") {
+            return Some(OUTSIDE);
+        }
+        let (kind, suffix) = text.rsplit_once(['-', '_'])?;
+        Self::of(suffix, kind)
+    }
+
+    fn of(prefix: &str, kind: &'a str) -> Option<Self> {
         let prefix = match prefix {
             "B" | "b" => Prefix::Begin,
             "I" | "i" | "M" => Prefix::Inside,

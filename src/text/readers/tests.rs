@@ -426,7 +426,7 @@ fn a_line_of_conll_that_is_wrong_is_named_and_its_sentence_left_out() {
     assert_eq!(
         found.problems,
         [
-            "4:1: the line has 1 column between spaces where those before have 2",
+            "4:1: the line has a single column between spaces, and no tag",
             "8:1: `PER` is no tag such as `B-PER`, `I-PER` or `O`"
         ]
     );
@@ -460,7 +460,7 @@ fn label_studio_skips_what_was_cancelled_and_sees_offsets_that_count_characters(
         notes(&found),
         [
             "1 task was left out, which has no annotation that was not cancelled",
-            "the offsets of 1 task count characters, as the texts that stand beside them show",
+            "the offsets of 1 task count characters, as the texts beside them show",
             "2 annotations of type `relation` left out"
         ]
     );

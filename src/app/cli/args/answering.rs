@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::shared::{between, count, dtype};
+use super::shared::{Written, between, count, dtype};
 use crate::stages::train::Dtype;
 
 /// The score from which the answers of a head count.
@@ -32,7 +32,8 @@ fn threshold(text: &str) -> Result<Threshold, String> {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Each line of input is answered in order, as soon as it can be: as JSONL, line 7 of the output is about line 7.\n\
-    Input is JSONL where the first line that is not blank is a JSON object, else every line is a text as it stands, or what `--rules` make of it.\n\
+    Input is JSONL where the first line that is not blank is a JSON object, else every line is a text as it stands, or what `--rules` make of it: what of a \
+    line is no text then, such as its time, is kept beside the answer. gzip and zstd are unpacked.\n\
     A blank line, like a text of nothing but blanks, has no entities, and null for each other head, such as `anomaly` and `anomaly_score`.\n\
     A line without a text (no JSON object with a `text`, not UTF-8, longer than 16 MiB) is answered by\n\
     {\"error\": \"...\", \"line\": 7}, or says why in another format; the others are tagged, and the exit code is 1 at the end."
@@ -42,12 +43,8 @@ pub struct Predict {
     pub model: PathBuf,
     /// Lines of text, or JSONL with a `text` in each line [default: standard input]
     pub file: Option<PathBuf>,
-    /// The JSON field of each line that holds the text [default: text]
-    #[arg(long, value_name = "NAME")]
-    pub field: Option<String>,
-    /// The rules by which lines of a log become texts, as for `read_corpus`: `syslog`, `application`, `apache` or a file. What of a line is no text, such as its time, is kept beside the answer
-    #[arg(long, value_name = "RULES", conflicts_with = "field")]
-    pub rules: Option<PathBuf>,
+    #[command(flatten)]
+    pub written: Written,
     /// How answers are written [default: jsonl]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,

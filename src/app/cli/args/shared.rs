@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
 
 use crate::stages::train::Dtype;
 
@@ -17,6 +17,12 @@ pub fn between<const LEAST: u32, const MOST: u32>(text: &str) -> Result<u32, Str
         Ok(number) if (LEAST..=MOST).contains(&number) => Ok(number),
         _ => Err(format!("expected a whole number from {LEAST} to {MOST}")),
     }
+}
+
+/// Reads a number from 0 to 1.
+pub fn probability(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
 /// Reads an arithmetic of matrix products.
@@ -59,4 +65,44 @@ pub struct Place {
     /// The folder that holds `outputs/` [default: that of the nearest `pipeline.toml`, else the experiment's]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
+}
+
+/// How a file of texts is written, as parameters of `read_corpus` say it of a corpus.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Written {
+    /// The field that holds the text [default: text; for `review` also what known tools call it]
+    #[arg(long, value_name = "NAME")]
+    pub field: Option<String>,
+    /// The rules by which lines of a log become texts, as for `read_corpus`: `syslog`, `application`, `apache` or a file
+    #[arg(long, value_name = "RULES", conflicts_with = "field")]
+    pub rules: Option<PathBuf>,
+    /// How the bytes of the file spell characters, as for `read_corpus`; a byte order mark goes before it [default: utf-8]
+    #[arg(long, value_enum, value_name = "ENCODING")]
+    pub encoding: Option<Encoding>,
+    /// Texts hold marks as `[Ada](PER)`, which are left out
+    #[arg(long, conflicts_with = "rules")]
+    pub markup: bool,
+}
+
+impl Written {
+    /// The first of these that was given.
+    pub fn given(&self) -> Option<&'static str> {
+        let all = [
+            ("--field", self.field.is_some()),
+            ("--rules", self.rules.is_some()),
+            ("--encoding", self.encoding.is_some()),
+            ("--markup", self.markup),
+        ];
+        all.into_iter().find_map(|(option, is_given)| is_given.then_some(option))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Encoding {
+    #[value(name = "utf-8")]
+    Utf8,
+    #[value(name = "latin-1")]
+    Latin1,
+    #[value(name = "utf-16")]
+    Utf16,
 }
