@@ -436,7 +436,9 @@ fn find<'m>(
 
 /// Whether a tensor of a file belongs to a head: one of ours, or one that others put on such an encoder.
 fn is_of_head(name: &str, names: &Names) -> bool {
-    names.is_of_other_head(name) || HeadSpec::owns(&names.of(name))
+    let own = names.of(name);
+    let is_final_norm = own.split_once('.').is_some_and(|(part, _)| part == names.final_norm);
+    names.is_of_other_head(name) || HeadSpec::owns(&own) && !is_final_norm
 }
 
 fn bytes_per_value(dtype: Dtype) -> Option<usize> {

@@ -14,7 +14,7 @@ pub const TO_READ: &str = "change its permissions, or run as a user who may read
 /// # Errors
 /// As [`File::open`]; [`ErrorKind::IsADirectory`] for a folder, and [`ErrorKind::InvalidInput`] for a pipe, a socket or a device.
 pub fn open(path: &Path) -> io::Result<File> {
-    open_with(OpenOptions::new().read(true), path)
+    opened(OpenOptions::new().read(true), path, false)
 }
 
 /// The same under other options. A file that `options` are to create need not be there.
@@ -22,10 +22,14 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As [`open`].
 pub fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    opened(options, path, true)
+}
+
+fn opened(options: &mut OpenOptions, path: &Path, may_create: bool) -> io::Result<File> {
     // Before it is opened, which is an act where it is a device; and after, when it can be nothing else any more.
     match path.metadata() {
         Ok(metadata) => check(&metadata)?,
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotFound && may_create => {}
         Err(error) => return Err(error),
     }
     // So that a pipe that has taken the file's place in between does not wait for its other end. Files do not know the flag.
