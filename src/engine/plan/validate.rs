@@ -73,7 +73,7 @@ impl Validator<'_> {
             (Shape::Choice(options), _)
                 if options.iter().any(|option| same_type(option, &value.data)) =>
             {
-                self.choice(path, options, value)
+                self.choice(path, options, &[], value)
             }
             (Shape::Array(shapes), Data::Array(items)) => {
                 self.array(path, shapes, items, value.span)
@@ -137,7 +137,7 @@ impl Validator<'_> {
             ) if items.len() == 1 && self.fits(path, shape, &items[0]) => {
                 Some(format!("write `{}`, without brackets", value_text(&items[0].to_json())))
             }
-            (Shape::Choice(options), _) if !options.is_empty() => Some(options_text(options)),
+            (Shape::Choice(options), _) if !options.is_empty() => Some(options_text(options, &[])),
             (Shape::Array(_), _) if self.fits(path, shape, &value.in_brackets()) => {
                 Some(format!("write `[{}]`", value_text(&value.to_json())))
             }
@@ -192,7 +192,14 @@ impl Validator<'_> {
         }
     }
 
-    fn choice(&mut self, path: &str, options: &[Json], value: &Value) -> Option<Json> {
+    /// * `beside`: what else it may be
+    fn choice(
+        &mut self,
+        path: &str,
+        options: &[Json],
+        beside: &[&Shape],
+        value: &Value,
+    ) -> Option<Json> {
         let json = value.to_json();
         if options.contains(&json) {
             return Some(json);
@@ -207,7 +214,7 @@ impl Validator<'_> {
         )
         .at(value.span);
         let meant = near.map(|near| format!("did you mean {}?", value_text(&Json::from(near))));
-        self.report(diagnostic.help_of(meant).help(options_text(options)))
+        self.report(diagnostic.help_of(meant).help(options_text(options, beside)))
     }
 
     fn array(&mut self, path: &str, shapes: &Items, items: &[Value], span: Span) -> Option<Json> {
@@ -339,6 +346,11 @@ impl Validator<'_> {
         }
         // Of several alternatives of the right type, the one that is nearest to what was written: it is the one that was meant.
         match attempts.into_iter().min_by_key(|(_, found)| found.len()) {
+            Some((Shape::Choice(options), _)) => {
+                let is_other = |shape: &&Shape| !matches!(shape, Shape::Choice(_));
+                let beside: Vec<&Shape> = shapes.iter().filter(is_other).collect();
+                return self.choice(path, options, &beside, value);
+            }
             Some((_, found)) => self.found.extend(found),
             None => return self.wrong_type(path, &Shape::OneOf(shapes.to_vec()), value),
         }
@@ -393,11 +405,21 @@ fn array_text(shapes: &Items) -> Option<String> {
     Some(format!("an array of {of}items, each {each}: `[{}]`", vec!["..."; shown].join(", ")))
 }
 
-fn options_text(options: &[Json]) -> String {
+/// * `beside`: what else there may be
+fn options_text(options: &[Json], beside: &[&Shape]) -> String {
     const SHOWN: usize = 12;
     let mut texts: Vec<String> = options.iter().take(SHOWN).map(value_text).collect();
     if options.len() > SHOWN {
         texts.push(format!("{} more", options.len() - SHOWN));
+    }
+    for shape in beside {
+        let text = match one_key_each([*shape].into_iter()).as_deref() {
+            Some([key]) => format!("{{ {key} = ... }}"),
+            _ => shape.noun(),
+        };
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
     }
     match texts.as_slice() {
         [] => "it takes no value".to_owned(),

@@ -282,7 +282,7 @@ fn against(
                 None => format!("which holds 0: {count} pairs of trials do not tell them apart"),
             };
             format!(
-                "95 % interval over {count} pairs of equal seeds {} to {}, {verdict}",
+                "95 % interval (Student\u{2019}s t over {count} pairs of equal seeds) {} to {}, {verdict}",
                 difference(low),
                 difference(high)
             )
