@@ -49,6 +49,8 @@ struct Reader<'a, 'e> {
     each: &'a mut Each<'e>,
     /// Whether columns are divided by tabs, and how many there are: as in the first line with a word.
     shape: Option<(bool, usize)>,
+    /// Whether some tag has had a prefix and a type, so that others have.
+    has_prefixes: bool,
     documents: usize,
     findings: Findings,
     open: Open,
@@ -67,6 +69,7 @@ pub(super) fn read(
         options,
         each,
         shape: None,
+        has_prefixes: false,
         documents: 0,
         findings: Findings::default(),
         open: Open::default(),
@@ -106,8 +109,9 @@ impl Reader<'_, '_> {
         let cells = cells(line, tabs);
         if self.open.words.is_empty() && !self.open.broken && self.is_comment(line, &cells) {
             if let Some((key, value)) = line[1..].split_once('=') {
-                let (key, value) = (key.trim(), value.trim());
-                if !key.is_empty() && !value.is_empty() {
+                // In `# id 7 domain=en` it is the word before the sign.
+                let (key, value) = (key.split_whitespace().last(), value.trim());
+                if let Some(key) = key.filter(|_| !value.is_empty()) {
                     self.open.fields.insert(key.to_owned(), value.to_owned());
                 }
             }
@@ -143,6 +147,7 @@ impl Reader<'_, '_> {
             self.open.line = number;
             self.open.begin = line.to_owned();
         }
+        self.has_prefixes |= tag.contains(['-', '_']) && Tag::prefixed(tag).is_some();
         self.open.words.push(word.to_owned());
         self.open.tags.push(tag.to_owned());
         ControlFlow::Continue(())
@@ -154,10 +159,14 @@ impl Reader<'_, '_> {
             return false;
         }
         let says = line.starts_with("# ") && line.contains(" = ");
-        let tag = Tag::prefixed(cells.last().copied().unwrap_or_default());
+        if Tag::prefixed(cells.last().copied().unwrap_or_default()).is_some() {
+            return false;
+        }
+        // The word `#` has a tag like those of others.
+        let is_apart = cells[0].trim() == "#";
         match self.shape {
-            None => tag.is_none() && line.starts_with("# "),
-            Some((_, width)) => says && tag.is_none() || cells.len() != width && tag.is_none(),
+            None => is_apart || line.starts_with("# ") || cells.len() < 2,
+            Some((_, width)) => says || cells.len() != width || is_apart && self.has_prefixes,
         }
     }
 

@@ -213,7 +213,7 @@ struct Mark {
 
 /// A number, or one in quotes as older versions wrote it.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "an offset is a whole number from 0 on, or one in quotes")]
 enum Offset {
     Number(usize),
     Text(String),

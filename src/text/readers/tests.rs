@@ -339,6 +339,20 @@ fn documents_and_comments_of_conll_are_fields_and_a_hashtag_is_a_word() {
 }
 
 #[test]
+fn a_comment_of_as_many_cells_as_a_word_is_one() {
+    let text =
+        "# id 7\tdomain=en\nAda _ _ B-PER\n# _ _ O\n\n# id 8\tdomain=de\n# _ _ O\nda _ _ O\n";
+    let read = found("x.conll", text, &Options::default());
+    assert_eq!(read.problems, [""; 0]);
+    assert_eq!(said(&read.records), [("Ada #", vec![("Ada".into(), "PER")]), ("# da", vec![])]);
+    assert_eq!(read.records[1].fields["domain"], "de");
+    let text = "#\thttp://x [2014]\n1\tAda\tB-PER\tO\n\n#\thttp://y\n1\tda\tO\tO\n";
+    let columns = Columns { token: 1, tag: 2 };
+    let read = found("x.conll", text, &Options { columns, ..Options::default() });
+    assert_eq!((read.problems, read.records.len()), (vec![], 2));
+}
+
+#[test]
 fn the_scheme_of_tags_is_found_and_what_is_none_of_it_is_repaired_and_counted() {
     let tags = |name: &str, text: &str, scheme: Option<Scheme>| {
         let options = Options { scheme, ..Options::default() };
