@@ -109,6 +109,7 @@ const BEHIND: &[(&str, &[&str])] = &[
             "base/rng.rs",
             "stages/train.rs",
             "stages/train/choosing.rs",
+            "stages/train/learnable.rs",
             "stages/pretrain.rs",
         ],
     ),

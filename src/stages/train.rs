@@ -1,6 +1,7 @@
 //! `train`: fine-tunes the joint model.
 
 mod choosing;
+mod learnable;
 mod memory;
 mod speed;
 
@@ -9,12 +10,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use self::choosing::Validation;
+use self::learnable::{refuse_unlearnable, refuse_unlearnable_texts, to_learn, without_entities};
 use self::speed::Job;
 use super::corpus_caveats::LabelFindings;
 use super::operating::days_of;
 use super::telling::{self, Watch};
 use super::{corpus_caveats, engine, facts, versions, watched};
-use crate::base::IGNORE;
 use crate::base::disk::durable;
 use crate::base::rng::Rng;
 use crate::engine::stage::{
@@ -29,7 +30,7 @@ use crate::stages::artifacts::{
 };
 use crate::tasks::metrics::Metric;
 use crate::tasks::{self, Contents, Decode, Task};
-use crate::text::{Corpus, CorpusTasks, EncodedSplit, LabelSet, Split, words};
+use crate::text::{Corpus, CorpusTasks, EncodedSplit, Split, words};
 use crate::training::{
     self, ModelEngine, Notice, SaveError, SavedStates, Storage, TrainError, Trained,
 };
@@ -110,28 +111,26 @@ impl Stage for Recipe {
         _entry: Option<&Path>,
     ) -> Result<Survey, StageError> {
         if let Some(corpus) = inputs.get::<Corpus>("data") {
-            watched::refuse_unlabelled(self, &corpus.tasks)?;
-            watched::refuse_undefined(&self.comparing(), || {
-                Ok(Contents::of(&corpus.validation, &corpus.tasks))
-            })?;
-            let contents = Contents::of(&corpus.validation, &corpus.tasks);
+            let types = corpus.entity_labels();
+            let tasks = to_learn(self, &corpus.tasks, !types.is_empty());
+            watched::refuse_unlabelled(self, &tasks)?;
+            let contents = Contents::of(&corpus.validation, &tasks);
+            watched::refuse_undefined(&self.comparing(), || Ok(contents.clone()))?;
             let order = corpus.order.as_deref();
             let all = Split::ALL.into_iter().flat_map(|split| corpus.get(split));
             let is_mixed = days_of(all, order).is_none();
             choosing::refuse_unchoosable(self, &contents, &corpus.validation, order, is_mixed)?;
-            let types: Vec<&str> = corpus.entity_labels().into_iter().collect();
+            let types: Vec<&str> = types.into_iter().collect();
             watched::refuse(&self.misnamed_tokens(&types))?;
-            let trained = self.trained(&corpus.tasks);
-            if trained.tagging && corpus.entity_labels().is_empty() {
-                return Err(no_tags(NO_ENTITIES));
-            }
-            refuse_unlearnable(&Contents::of(&corpus.train, &trained))?;
-            let mut remarks = Vec::new();
-            if !trained.heads.is_empty() {
+            let train = Contents::of(&corpus.train, &tasks);
+            refuse_unlearnable_texts(self, &train, !types.is_empty())?;
+            let unlearnt = without_entities(self, &corpus.tasks, &tasks, corpus.train.len());
+            let mut remarks: Vec<Remark> = unlearnt.into_iter().map(Remark::Caveat).collect();
+            if !self.trained(&tasks).heads.is_empty() {
                 let classes = LabelFindings::of(&corpus).classes().into_iter();
                 remarks.extend(classes.map(Remark::Caveat));
             }
-            if self.reads_words(&corpus.tasks) {
+            if self.reads_words(&tasks) {
                 let inside = corpus.train.iter().map(corpus_caveats::inside_words).sum();
                 let all = corpus.train.iter().map(|example| example.entities().len()).sum();
                 remarks.extend(words_miss(inside, all).map(Remark::Warning));
@@ -191,22 +190,24 @@ impl Stage for Recipe {
     fn run(&self, inputs: TrainInputs, context: &Context<'_>) -> Result<Checkpoint, StageError> {
         let TrainInputs { model, data } = inputs;
         let labels = &data.labels;
-        let (train, validation) = (data.tokens(Split::Train)?, self.validation(&data)?);
-        self.warn_of_words(&data, context)?;
+        let to_learn = to_learn(self, &data.tasks, !labels.types().is_empty());
+        let train = data.tokens(Split::Train)?;
+        let validation = self.validation(&data, &to_learn)?;
+        self.warn_of_words(&data, &to_learn, context)?;
         check_vocabulary(&[&train, &validation], model.encoder.vocab_size)?;
-        watched::refuse_unlabelled(self, &data.tasks)?;
+        watched::refuse_unlabelled(self, &to_learn)?;
         watched::refuse_undefined(&self.comparing(), || {
-            Ok(Contents::of(&data.examples(Split::Validation)?, &data.tasks))
+            Ok(Contents::of(&data.examples(Split::Validation)?, &to_learn))
         })?;
         let examples = choosing::examples(self, &data)?;
         let splits = training::Data {
             train: &train,
             validation: (!validation.is_empty()).then_some(&validation),
             labels,
-            tasks: &data.tasks,
+            tasks: &to_learn,
         };
         let mut tasks = self.tasks(splits);
-        self.refuse_unlearnable(&train, labels, &data.tasks)?;
+        refuse_unlearnable(self, &train, labels, &to_learn)?;
         if tasks.iter().any(Task::is_of_texts) {
             corpus_caveats::about_classes(&data.caveats)
                 .for_each(|caveat| context.warn(caveat.message.clone()));
@@ -215,7 +216,7 @@ impl Stage for Recipe {
         let joint = self.joint_model(&model, &tasks)?;
         // What the result needs is read now: at the end of a long training, somebody may have removed it.
         let tokenizer = files::read(&data.tokenizer())?;
-        let mut caveats = caveats_about(&READ, &data.caveats);
+        let mut caveats = self.caveats(&data, &to_learn, context);
         if files::read(&model.tokenizer)? != tokenizer {
             let message = "the texts were tokenized by another `tokenizer.json` than the model's: its token ids may mean something else";
             let caveat = Caveat::new("other_tokenizer", train.len(), message);
@@ -224,7 +225,7 @@ impl Stage for Recipe {
         let mut engine =
             engine::open(joint, self.dtype.into(), self.activation_checkpointing, context)?;
         let storage = self.storage(context);
-        let names = tasks::names(&data.tasks);
+        let names = tasks::names(&to_learn);
         let watch = Watch { context, losses: names.iter().map(|task| loss_column(task)).collect() };
         let trained = training::train(engine.engine(), splits, self, storage, &watch).map_err(|error| {
             if let TrainError::Cancelled { step, saved: false } = error {
@@ -318,10 +319,28 @@ impl Recipe {
         Ok(joint)
     }
 
+    /// What a reader of scores should know of what is learnt from.
+    fn caveats(
+        &self,
+        data: &Encoded,
+        to_learn: &CorpusTasks,
+        context: &Context<'_>,
+    ) -> Vec<Caveat> {
+        let mut caveats = caveats_about(&READ, &data.caveats);
+        let texts = data.statistics.get(&Split::Train).map_or(0, |split| split.sequences);
+        let unlearnt = without_entities(self, &data.tasks, to_learn, texts);
+        unlearnt.into_iter().for_each(|caveat| context.caveat(&mut caveats, caveat));
+        caveats
+    }
+
     /// The validation split, as entities are read in it.
-    fn validation(&self, data: &Encoded) -> Result<EncodedSplit, StageError> {
+    fn validation(
+        &self,
+        data: &Encoded,
+        to_learn: &CorpusTasks,
+    ) -> Result<EncodedSplit, StageError> {
         let mut validation = data.tokens(Split::Validation)?;
-        if self.reads_words(&data.tasks) {
+        if self.reads_words(to_learn) {
             let examples = data.examples(Split::Validation)?;
             validation.find_words(examples.iter().map(|example| example.text.as_str()));
         }
@@ -334,8 +353,13 @@ impl Recipe {
     }
 
     /// Warns where many entities are no whole words.
-    fn warn_of_words(&self, data: &Encoded, context: &Context<'_>) -> Result<(), StageError> {
-        if !self.reads_words(&data.tasks) {
+    fn warn_of_words(
+        &self,
+        data: &Encoded,
+        to_learn: &CorpusTasks,
+        context: &Context<'_>,
+    ) -> Result<(), StageError> {
+        if !self.reads_words(to_learn) {
             return Ok(());
         }
         let (mut inside, mut all) = (0, 0);
@@ -344,33 +368,6 @@ impl Recipe {
             all += example.entities().len();
         })?;
         words_miss(inside, all).into_iter().for_each(|warning| context.warn(warning));
-        Ok(())
-    }
-
-    /// What is trained must have labels that count, in texts that are trained on.
-    fn refuse_unlearnable(
-        &self,
-        train: &EncodedSplit,
-        labels: &LabelSet,
-        tasks: &CorpusTasks,
-    ) -> Result<(), StageError> {
-        let trained = self.trained(tasks);
-        let counts =
-            |label: &u32| *label != IGNORE && !(self.ignore_outside && *label == labels.outside());
-        if trained.tagging && labels.len() == 1 {
-            return Err(no_tags(NO_ENTITIES));
-        }
-        if trained.tagging && !train.labels.iter().any(counts) {
-            return Err(no_tags("no token of the training split has a label that counts"));
-        }
-        let types: Vec<&str> = labels.types().iter().map(String::as_str).collect();
-        watched::refuse(&self.misnamed_tokens(&types))?;
-        for head in &trained.heads {
-            let classes = train.classes.get(&head.name);
-            if classes.is_none_or(|classes| classes.iter().all(|class| *class == IGNORE)) {
-                return Err(no_classes(&head.name));
-            }
-        }
         Ok(())
     }
 }
@@ -384,22 +381,6 @@ fn words_miss(inside: usize, all: usize) -> Option<String> {
     })
 }
 
-/// The same of texts that are not yet tokens.
-fn refuse_unlearnable(train: &Contents) -> Result<(), StageError> {
-    let mut heads = train.tasks.heads.iter().zip(&train.classes);
-    match heads.find(|(_, counts)| train.texts > 0 && counts.iter().all(|count| *count == 0)) {
-        Some((head, _)) => Err(no_classes(&head.name)),
-        None => Ok(()),
-    }
-}
-
-fn no_classes(head: &str) -> StageError {
-    let parameter = Recipe::weight_parameter(head).1;
-    StageError::new(format!("no text of the training split is labelled for `{head}`")).with_help(
-        format!("set `{parameter} = 0` to learn the other tasks alone, or give the training split such labels"),
-    )
-}
-
 /// The model must have an entry for each token.
 fn check_vocabulary(splits: &[&EncodedSplit], entries: usize) -> Result<(), StageError> {
     let mut ids = splits.iter().flat_map(|split| &split.ids);
@@ -407,14 +388,6 @@ fn check_vocabulary(splits: &[&EncodedSplit], entries: usize) -> Result<(), Stag
     let message =
         format!("the data has token {id}, but the model's vocabulary has {entries} entries");
     Err(StageError::new(message).with_help("wire `tokenize` and `train` to the same model"))
-}
-
-const NO_ENTITIES: &str = "the corpus has no entities";
-
-fn no_tags(why: &str) -> StageError {
-    StageError::new(format!("{why}, so there are no tags to learn")).with_help(
-        "set `ner_weight = 0` to learn classes alone, or see that the corpus has its entities",
-    )
 }
 
 /// What is written beside weights and histories.

@@ -89,7 +89,7 @@ fn check_with_data_finds_a_metric_that_the_data_leave_undefined() {
 }
 
 #[test]
-fn check_with_data_finds_that_there_are_no_tags_to_learn() {
+fn texts_that_are_all_without_entities_teach_their_classes_alone() {
     let world = World::new();
     let line = |number: usize| {
         format!("{{\"text\": \"a {number}\", \"entities\": [], \"anomaly\": {}}}\n", number % 2)
@@ -100,11 +100,26 @@ fn check_with_data_finds_that_there_are_no_tags_to_learn() {
     let check = |more: &[&str]| {
         world.pipeline([&["check", "--data", "experiments/bare.toml"], more].concat())
     };
+    let said = "none of the 32 train texts has an entity";
     let shot = check(&[]);
-    let said = "the corpus has no entities, so there are no tags to learn";
-    assert!(shot.stderr.contains(said) && shot.code == Some(2), "{shot}");
+    assert!(shot.stdout.contains(said) && shot.code == Some(0), "{shot}");
     let shot = check(&["--set", "train.ner_weight=0"]);
     assert!(!shot.to_string().contains(said) && shot.code == Some(0), "{shot}");
+    let none = "the corpus has no entities, so there are no tags to learn";
+    let shot = check(&["--set", "train.anomaly_weight=0"]);
+    assert!(shot.stderr.contains(none) && shot.code == Some(2), "{shot}");
+    assert!(shot.stderr.contains("give `anomaly_weight` a value"), "{shot}");
+    let metric = "--set=train.keep_best=\"ner.span_f1\"";
+    let shot = check(&[metric]);
+    assert!(shot.stderr.contains("and none `ner`") && shot.code == Some(2), "{shot}");
+
+    let shot = world.pipeline(["run", "experiments/bare.toml"]);
+    assert!(shot.stdout.contains(said) && shot.code == Some(0), "{shot}");
+    let heads = world.read("outputs/bare/model/heads.json");
+    assert!(heads.contains("\"anomaly\"") && !heads.contains("\"ner\""), "{heads}");
+    world.write("texts.txt", "a 7\n");
+    let answer = world.pipeline(["predict", "outputs/bare", "texts.txt"]).json();
+    assert!(answer["anomaly"].is_u64() && answer["entities"].is_null(), "{answer}");
 }
 
 #[test]
