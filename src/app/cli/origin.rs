@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use serde_json::Value;
 
@@ -48,17 +48,18 @@ impl Paths {
 
 /// Whether a text at a place in the parameters of a kind is a path.
 pub fn is_path(kind: &str, place: &str, text: &str) -> bool {
-    // A sweep asks this of each trial.
-    static PATHS: LazyLock<HashMap<&str, Paths>> = LazyLock::new(|| {
-        let paths = |kind: &'static StageKind| {
-            let (schema, mut paths) = (kind.schema(), Paths::default());
-            paths.add(&schema, "", &schema);
-            (kind.name, paths)
-        };
-        stages::ALL.iter().map(paths).collect()
+    // A sweep asks this of each trial, and mostly of few kinds.
+    static PATHS: LazyLock<HashMap<&str, (&StageKind, OnceLock<Paths>)>> = LazyLock::new(|| {
+        stages::ALL.iter().map(|kind| (kind.name, (kind, OnceLock::new()))).collect()
     });
-    let is_word = |paths: &Paths| paths.words.contains(&(place.to_owned(), text.to_owned()));
-    PATHS.get(kind).is_some_and(|paths| paths.places.contains(place) && !is_word(paths))
+    let Some((kind, paths)) = PATHS.get(kind) else { return false };
+    let paths = paths.get_or_init(|| {
+        let (schema, mut paths) = (kind.schema(), Paths::default());
+        paths.add(&schema, "", &schema);
+        paths
+    });
+    let is_word = || paths.words.contains(&(place.to_owned(), text.to_owned()));
+    paths.places.contains(place) && !is_word()
 }
 
 /// What a report says of an experiment beside its results.

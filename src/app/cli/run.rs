@@ -175,14 +175,7 @@ fn execute(
     for text in &plan.warnings {
         output.tell(&Event::Warning { text: text.to_string() }, |line| record.event(line));
     }
-    let begin = || {
-        TensorBoard::begin(
-            record.folder().join("tensorboard"),
-            record.id(),
-            &asked.command,
-            &resolved,
-        )
-    };
+    let begin = || TensorBoard::begin(record.folder(), record.id(), &asked.command, &resolved);
     let board = writes_board.then(begin);
     let (record, output, board) = (&record, &output, board.as_ref());
     let running = Running { arguments, project, options, signals, record, output, board };
@@ -275,6 +268,8 @@ impl Running<'_> {
                 }
                 return conclude(&outcome, &listener, &signals.cancel);
             };
+            let unwritten = board.and_then(|board| board.end(&plan, store));
+            unwritten.into_iter().for_each(|text| listener.event(&Event::Warning { text }));
             claims.push(claim);
             plan = next;
         }
@@ -355,7 +350,7 @@ fn conclude(
     if let Some(board) = listener.board {
         let published = published.as_ref().ok().and_then(Option::as_ref);
         let caveats = caveats.as_ref().map_or(&[][..], Vec::as_slice);
-        let unwritten = board.finish(listener.plan, &results, published, caveats);
+        let unwritten = board.finish(listener.plan, listener.store, &results, published, caveats);
         unwritten.into_iter().for_each(|text| listener.event(&Event::Warning { text }));
     }
     let ended = published.and_then(|published| {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::ownership::Ownership;
 use super::strangers::Place;
 use super::swap;
-use crate::engine::runs::ResultsLock;
+use crate::engine::runs::{ResultsLock, publications};
 use crate::engine::store::{Scratch, Store};
 
 /// Looks through what killed runs left. What cannot be brought over now stays for the next run; the text says so.
@@ -39,7 +39,7 @@ fn bring(store: &Store, scratch: &Scratch) -> io::Result<bool> {
         return Ok(false);
     };
     let results = store.outputs().join(&old.folder);
-    let ownership = Arc::new(Ownership::of(store, &old.folder, None));
+    let ownership = Arc::new(Ownership::of(&results, &publications(store, &old.folder), None));
     for part in &old.parts {
         let folder = scratch.path().join(&part.building);
         // The new one still lies there where nothing was exchanged, and nothing where the old one was taken away.

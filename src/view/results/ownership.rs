@@ -10,8 +10,7 @@ use std::path::Path;
 use super::contents::folders_of;
 use super::record::{RECORD, Record};
 use crate::base::disk::regular;
-use crate::engine::runs::{Publication, publications};
-use crate::engine::store::Store;
+use crate::engine::runs::Publication;
 
 /// Who owns what in one results folder, as far as is known at a moment.
 pub struct Ownership {
@@ -24,17 +23,24 @@ pub struct Ownership {
 }
 
 impl Ownership {
-    /// * `name`: the folder's below `outputs`
-    /// * `held`: the publication that the folder holds, as far as its record tells
+    /// * `folder`: of results
+    /// * `publications`: to that folder, all that are known
+    /// * `held`: the one that the folder holds, as far as its record tells
     #[must_use]
-    pub fn of(store: &Store, name: &str, held: Option<&Publication>) -> Self {
-        let publications = publications(store, name);
+    pub fn of(
+        folder: &Path,
+        publications: &[(String, Publication)],
+        held: Option<&Publication>,
+    ) -> Self {
         let mut named: Vec<String> =
             held.iter().flat_map(|held| held.files.keys().cloned()).collect();
-        let mut listed: Vec<(String, String)> =
-            publications.into_iter().flat_map(|(_, publication)| publication.files).collect();
+        let mut listed: Vec<(String, String)> = publications
+            .iter()
+            .flat_map(|(_, publication)| &publication.files)
+            .map(|(name, digest)| (name.clone(), digest.clone()))
+            .collect();
         if listed.is_empty() {
-            let record = Record::read(&store.outputs().join(name));
+            let record = Record::read(folder);
             for (name, digest) in record.map(|record| record.blake3).unwrap_or_default() {
                 match digest {
                     Some(digest) => listed.push((name, digest)),

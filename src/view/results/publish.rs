@@ -65,6 +65,8 @@ pub struct Published {
     pub best: Option<String>,
     /// False when all lay there already.
     pub fresh: bool,
+    /// The run that has put all of it there, where that is an earlier one.
+    pub by: Option<String>,
     /// What was found to be no longer as it was published.
     pub changed: Vec<String>,
     /// What is not there and should be, such as a picture that could not be drawn.
@@ -138,7 +140,10 @@ pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
         files: BTreeMap::new(),
     };
     let latest = latest.filter(|latest| covers(latest, &wanted, results.partial));
-    let published = Publishing { task, target, latest }.publish(wanted, &trials)?;
+    let mut published = Publishing { task, target, latest }.publish(wanted, &trials)?;
+    if !published.fresh && !results.partial {
+        published.by = known.last().map(|(run, _)| run.clone());
+    }
     if published.fresh && lock.is_real() {
         // Nothing of theirs is left.
         let others = known.iter().filter(|(other, _)| *other != run.id);
@@ -217,6 +222,7 @@ impl Publishing<'_> {
             metrics: Scores::new(),
             best: None,
             fresh: false,
+            by: None,
             changed: changed.unwrap_or_default(),
             warnings: Vec::new(),
         };

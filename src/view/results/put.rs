@@ -17,7 +17,7 @@ use super::swap;
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::durable;
 use crate::base::disk::regular;
-use crate::engine::runs::Publication;
+use crate::engine::runs::{Publication, publications};
 use crate::engine::store::{DigestMemo, OldPart, OldResults, Scratch, Store};
 
 /// Trials that are flushed together.
@@ -33,7 +33,9 @@ pub(super) struct Target<'a> {
     name: &'a str,
     pub(super) folder: PathBuf,
     pub(super) digests: DigestMemo,
-    /// Found out once where a lock keeps others out; else asked for each time.
+    /// What runs have put there.
+    known: &'a [(String, Publication)],
+    /// From what is known where a lock keeps others out; else asked for each time.
     ownership: Option<OnceCell<Arc<Ownership>>>,
     /// What the folder holds, by its record: whoever published that came to the end.
     pub(super) held: Option<&'a Publication>,
@@ -71,7 +73,7 @@ impl<'a> Target<'a> {
             record.is_some_and(|digest| is_there(&folder, RECORD, digest, &digests))
         };
         let held = known.iter().rev().map(|(_, publication)| publication).find(is_held);
-        Self { ownership: alone.then(OnceCell::new), store, name, folder, digests, held }
+        Self { ownership: alone.then(OnceCell::new), store, name, folder, digests, known, held }
     }
 
     pub(super) fn io(&self, error: io::Error) -> PublishError {
@@ -79,8 +81,11 @@ impl<'a> Target<'a> {
     }
 
     fn ownership(&self) -> Arc<Ownership> {
-        let find = || Arc::new(Ownership::of(self.store, self.name, self.held));
-        self.ownership.as_ref().map_or_else(find, |known| Arc::clone(known.get_or_init(find)))
+        let of = |known: &[_]| Arc::new(Ownership::of(&self.folder, known, self.held));
+        match &self.ownership {
+            Some(once) => Arc::clone(once.get_or_init(|| of(self.known))),
+            None => of(&publications(self.store, self.name)),
+        }
     }
 
     /// What differs from what should be there.

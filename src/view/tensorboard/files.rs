@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::summary::{self, Value};
@@ -44,6 +44,25 @@ impl Files {
         self.add_record(folder, &summary::start(now()));
     }
 
+    /// Gives the event files of another folder second names in this one, where nothing is written yet, in place of what waits. False where that
+    /// cannot be: there are none, or the disk gives no second names.
+    pub(super) fn link(&mut self, earlier: &Path) -> io::Result<bool> {
+        match link_all(earlier, &self.folder) {
+            Ok(()) => {
+                self.waiting.clear();
+                Ok(true)
+            }
+            Err(error) => {
+                let removed = fs::remove_dir_all(&self.folder);
+                let is_gone = removed.or_else(|error| match error.kind() {
+                    ErrorKind::NotFound => Ok(()),
+                    _ => Err(error),
+                });
+                is_gone.map(|()| false).map_err(|_| error)
+            }
+        }
+    }
+
     fn add_record(&mut self, folder: &str, record: &[u8]) {
         self.waiting.entry(folder.to_owned()).or_default().extend(record);
     }
@@ -72,4 +91,15 @@ impl Files {
         self.written = Instant::now();
         Ok(())
     }
+}
+
+fn link_all(from: &Path, to: &Path) -> io::Result<()> {
+    let entries = fs::read_dir(from)?;
+    fs::create_dir(to)?;
+    for entry in entries {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() { link_all(&from, &to)? } else { fs::hard_link(from, to)? }
+    }
+    Ok(())
 }

@@ -11,6 +11,9 @@
 //!    place of what came so far, unless that is as good, and scores to every trial that has them;
 //! 3. [`TensorBoard::finish`] adds how trials ended, caveats and pictures.
 //!
+//! What is in the cache waits until something else happens. Where nothing does, and an earlier run has published the same results, its event
+//! files get second names: they take no room, and no time.
+//!
 //! Nothing here decides anything, and nothing ends a run: what cannot be written is said once, and then there is no more of it.
 
 mod files;
@@ -21,7 +24,7 @@ mod wire;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::files::{Files, now};
@@ -31,13 +34,16 @@ use super::results::Published;
 use crate::base::disk::regular;
 use crate::engine::exec::{Event, NodeName};
 use crate::engine::plan::{CacheKey, NodeId, Plan};
-use crate::engine::runs::{Results, TrialResults, TrialStatus, scores_of};
+use crate::engine::runs::{self, Results, RunStatus, TrialResults, TrialStatus, scores_of};
 use crate::engine::stage::{Caveat, Evaluated, Progress, Score, Scores, Signal};
 use crate::engine::store::Store;
 
 /// Points of curves that are written of results in one run, shared by its trainings; a viewer shows a thousand of each.
 const POINTS: usize = 200_000;
 const POINTS_OF_ONE: std::ops::RangeInclusive<usize> = 50..=1000;
+
+/// In the folder of a run.
+const FOLDER: &str = "tensorboard";
 
 /// Writes what a run tells.
 pub struct TensorBoard(Mutex<State>);
@@ -56,6 +62,8 @@ struct State {
     /// Of each curve that is written of a result.
     most_points: usize,
     is_planned: bool,
+    /// What was there, as long as nothing else happened.
+    cached: Option<Vec<(NodeName, CacheKey)>>,
 }
 
 /// What came of a training as it went.
@@ -87,12 +95,12 @@ struct Here<'a> {
 }
 
 impl TensorBoard {
-    /// * `folder`: is made
+    /// * `folder`: of the run; one for event files is made in it
     /// * `run`: its id
     /// * `resolved`: the experiment, as TOML
     #[must_use]
-    pub fn begin(folder: PathBuf, run: &str, command: &str, resolved: &str) -> Self {
-        let mut files = Files::new(folder);
+    pub fn begin(folder: &Path, run: &str, command: &str, resolved: &str) -> Self {
+        let mut files = Files::new(folder.join(FOLDER));
         let fence = "````";
         let text = format!("`{command}`\n\n{fence}toml\n{resolved}{fence}\n");
         files.add("", 0, &[Value::text("experiment", &text)]);
@@ -105,6 +113,7 @@ impl TensorBoard {
             begun: HashMap::new(),
             most_points: 0,
             is_planned: false,
+            cached: Some(Vec::new()),
         }))
     }
 
@@ -116,12 +125,21 @@ impl TensorBoard {
         });
     }
 
+    /// Takes note that another plan comes after this one. The text is a warning.
+    #[must_use]
+    pub fn end(&self, plan: &Plan, store: &Store) -> Option<String> {
+        self.open(|state| {
+            state.catch_up(Here { plan, store });
+            state.files.write_old()
+        })
+    }
+
     /// Takes note of an event. The text is a warning.
     #[must_use]
     pub fn event(&self, event: &Event, plan: &Plan, store: &Store) -> Option<String> {
         self.open(|state| {
             state.event(event, Here { plan, store });
-            state.files.write_old()
+            if state.cached.is_some() { Ok(()) } else { state.files.write_old() }
         })
     }
 
@@ -130,11 +148,20 @@ impl TensorBoard {
     pub fn finish(
         &self,
         plan: &Plan,
+        store: &Store,
         results: &Results,
         published: Option<&Published>,
         caveats: &[Caveat],
     ) -> Option<String> {
         self.open(|state| {
+            if let Some(earlier) = published.and_then(|published| published.by.as_deref())
+                && state.cached.is_some()
+                && runs::find_run(store, earlier).is_some_and(|run| run.status == RunStatus::Done)
+                && state.files.link(&runs::folder_of(store, earlier).join(FOLDER))?
+            {
+                return Ok(());
+            }
+            state.catch_up(Here { plan, store });
             state.finish(plan, results);
             state.caveats(caveats);
             if let Some(published) = published {
@@ -211,10 +238,24 @@ impl State {
                 self.live.entry(name.to_string()).or_default().keep(*step, split, &defined);
                 self.told(name, *step, scalars(split, &defined), here);
             }
-            Event::StageCached { name, key }
-            | Event::StageReused { name, key, .. }
-            | Event::StageFinished { name, key, .. } => self.ended(name, key, here),
+            Event::StageCached { name, key } | Event::StageReused { name, key, .. } => {
+                match &mut self.cached {
+                    Some(cached) => cached.push((name.clone(), *key)),
+                    None => self.ended(name, key, here),
+                }
+            }
+            Event::StageFinished { name, key, .. } => self.ended(name, key, here),
+            Event::StageStarted { .. } | Event::StageFailed { .. } | Event::StageNotRun { .. } => {
+                self.catch_up(here);
+            }
             _ => {}
+        }
+    }
+
+    /// Writes what was there from the beginning.
+    fn catch_up(&mut self, here: Here<'_>) {
+        for (name, key) in self.cached.take().unwrap_or_default() {
+            self.ended(&name, &key, here);
         }
     }
 
@@ -387,7 +428,7 @@ mod tests {
     #[test]
     fn a_curve_from_a_history_loses_nothing_of_what_was_told_on_the_way() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let board = TensorBoard::begin(folder.path().to_owned(), "run", "pipeline run x", "");
+        let board = TensorBoard::begin(folder.path(), "run", "pipeline run x", "");
         let mut state = board.0.into_inner().expect("nobody has panicked");
         state.most_points = 50;
         let name =
@@ -401,7 +442,8 @@ mod tests {
         };
         state.replay(&name, (1..=4).map(step).collect());
         state.files.write().expect("written");
-        let file = std::fs::read_dir(folder.path().join("train")).expect("a folder").next();
+        let file =
+            std::fs::read_dir(folder.path().join(FOLDER).join("train")).expect("a folder").next();
         let bytes = std::fs::read(file.expect("a file").expect("listed").path()).expect("read");
         let count = |tag: &str| bytes.windows(tag.len()).filter(|it| *it == tag.as_bytes()).count();
         let tags = ["train/loss", "train/tokens_per_s", "validation/ner.span_f1"];
