@@ -30,7 +30,7 @@ pub struct Command {
     /// The program and its arguments, such as `["python", "clean.py", "{in.corpus}", "{out}"]`: `{in.NAME}` is the folder of the input of that name, `{out}` an empty one for the result, `{{` and `}}` are braces. An argument that names one of `sources` becomes that file's path; a file beside the experiment that is none of them is refused. No shell reads them.
     #[schemars(length(min = 1))]
     pub run: Vec<String>,
-    /// What it leaves: `"files"` for other commands; `"evaluation"` (`metrics.json`: numbers by name, at any depth, which are shown as others are and may be the objective of a sweep, and `caveats` in a list; `classification_report.txt` and `predictions.csv` are published where it makes them); or `"corpus"` (`train.jsonl`, and `validation.jsonl` and `test.jsonl` where it makes them, in lines as `read_corpus` reads them; with `tasks.json` as it lies in the folder of an input that has other tasks than entities and `anomaly`, fields are classes as it says).
+    /// What it leaves: `"files"` for other commands; `"evaluation"` (`metrics.json`: numbers by name, at any depth, which are shown as others are and may be the objective of a sweep, and `caveats` in a list; `classification_report.txt` and `predictions.csv` are published where it makes them); or `"corpus"` (`train.jsonl`, and `validation.jsonl` and `test.jsonl` where it makes them, in lines as `read_corpus` reads them; with `tasks.json` as it lies in the folder of an input that has other tasks than entities and `anomaly`, fields are classes as it says; with `order.json` as it lies there where the texts were split by `order`, they still are, which `alerts_per_day` of `train` needs).
     #[serde(default)]
     pub output: Output,
     /// Files whose content decides the result, such as the program's own.
@@ -241,7 +241,8 @@ fn corpus(out: &Path, context: &Context<'_>) -> Result<(), StageError> {
         error.saying(message)
     };
     let found = reading.first(&mut |_, _| Ok(())).map_err(unusable)?;
-    let mut corpus = splits::Output::new(found.tasks.clone(), None, FileNames::default(), context)?;
+    let mut corpus = splits::Output::new(found.tasks.clone(), None, FileNames::default(), context)?
+        .ordered_by(CorpusFiles::order_in(out)?);
     let push: &mut Push<'_> = &mut |split, example| corpus.push(split, example);
     reading.second(&found, &mut |_, _| Ok(()), push).map_err(unusable)?;
     corpus.finish(Vec::new()).map(drop)

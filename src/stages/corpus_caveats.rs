@@ -334,7 +334,7 @@ mod tests {
         let [(code, count, message)] = &found[..] else { panic!("{found:?}") };
         assert_eq!((code.as_str(), *count), ("contradicting_labels", 6));
         assert!(
-            message.contains("2 distinct ones, the first in line 1 of train and line 5 of train"),
+            message.contains("2 distinct ones, the first in line 1 (train) and line 5 (train)"),
             "{message}"
         );
     }
@@ -355,11 +355,11 @@ mod tests {
                 "1 {split} text has equals with other labels (1 distinct ones, the first in {places}): no model can be right on all of them"
             )
         };
-        let of_validation = message("validation", "line 1 of train and line 3 of validation");
+        let of_validation = message("validation", "line 1 (train) and line 3 (validation)");
         let code = || "contradicting_labels".to_owned();
         let counted: Vec<_> = told(1).into_iter().filter(|(it, ..)| *it == code()).collect();
         assert_eq!(counted, [(code(), 1, of_validation.clone())]);
-        let of_test = message("test", "line 2 of train and line 5 of test");
+        let of_test = message("test", "line 2 (train) and line 5 (test)");
         let counted: Vec<_> = told(0).into_iter().filter(|(it, ..)| *it == code()).collect();
         assert_eq!(counted, [(code(), 1, of_validation), (code(), 1, of_test)]);
     }

@@ -28,7 +28,7 @@ use crate::text::readers::{
     Problems, ReadError, Scheme, Spot, Why, Windows,
 };
 use crate::text::{
-    ANOMALY, ClassHead, CorpusTasks, Division, Example, FileNames, Membership, Place, Split,
+    ANOMALY, ClassHead, CorpusTasks, Division, Example, FileNames, Membership, Place, Split, Unit,
 };
 
 /// Files that belong together.
@@ -112,7 +112,6 @@ impl Reading<'_> {
         let division = &self.division;
         let (mut places, mut parts): (Vec<Place>, Vec<Option<Split>>) = Default::default();
         let mut items = Items::new(division);
-        let names = self.names();
         let mut walk = Walk::default();
         let corrections = self.corrections.as_ref();
         let mut numbering = Numbering::default();
@@ -138,19 +137,22 @@ impl Reading<'_> {
             return Err(StageError::new(message).with_help(help).in_file_of("lookup"));
         }
         self.check_particular(&walk)?;
+        let names = self.names().counted_by(walk.units());
         let mut remarks = self.said(&walk);
         self.check_mapped(&walk.findings, &known)?;
         let tasks = self.tasks(&walk.findings, &known)?;
         if let Some(Part { parameter, paths, split: None }) = self.parts.first() {
             let divided = match items.finish() {
-                Err((file, error)) => Err((paths.get(usize::from(file)), error)),
+                Err((file, error)) => {
+                    Err((paths.get(usize::from(file)), error.counted_by(names.unit(file))))
+                }
                 Ok(items) => division.divide(&items).map_err(|error| (None, error)),
             };
             let membership = divided.map_err(|(file, error)| {
                 let files = file.map_or(&paths[..], std::slice::from_ref);
                 self.undivided(&error, files, *parameter, &walk.findings, &known)
             })?;
-            remarks.extend(self.scattered(&membership, &starts, &places));
+            remarks.extend(self.scattered(&membership, &starts, &places, &names));
             let lines = |items: [usize; 2]| names.lines(items.map(|item| places[item]));
             remarks.extend(splits::remarks(division, &membership, lines));
             parts = membership.parts;
@@ -245,11 +247,12 @@ impl Reading<'_> {
         membership: &Membership,
         starts: &BTreeSet<usize>,
         places: &[Place],
+        names: &FileNames,
     ) -> Option<Remark> {
         let (_, field) = self.window.zip(self.division.order.as_deref())?;
         let back = &membership.ordered.as_ref()?.back;
         let mut back = back.iter().filter(|index| !starts.contains(index));
-        let first = self.names().line(places[*back.next()?]);
+        let first = names.line(places[*back.next()?]);
         let count = 1 + back.count();
         let are = if count == 1 { "1 line has" } else { &format!("{count} lines have") };
         let message = format!(
@@ -286,7 +289,7 @@ impl Reading<'_> {
             Some(field) => {
                 let position = Position { line: example.line, column: 1 };
                 let excerpt = example.text.chars().take(60).collect();
-                let message = format!("the line has no field `{}`", visible::line(field));
+                let message = format!("the text has no field `{}`", visible::line(field));
                 Err(Problem::new(Spot { position, excerpt }, message).help(needed(&self.options)))
             }
         }
@@ -524,6 +527,11 @@ struct Walk {
 }
 
 impl Walk {
+    /// What the texts of each file are counted by.
+    fn units(&self) -> impl Iterator<Item = Unit> {
+        self.guesses.iter().map(|(_, guess)| guess.format.unit())
+    }
+
     /// Takes what was found in a file.
     ///
     /// * `scheme`: the one that somebody said

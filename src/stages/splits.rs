@@ -407,6 +407,11 @@ impl<'a> Output<'a> {
         self
     }
 
+    /// Says by which field the texts are in an order, where somebody else has split them.
+    pub(super) fn ordered_by(self, order: Option<String>) -> Self {
+        Self { files: self.files.ordered_by(order), ..self }
+    }
+
     pub(super) fn push(&mut self, split: Split, example: Example) -> Result<(), StageError> {
         self.waiting_bytes += example.text.len();
         self.waiting.push((split, example));

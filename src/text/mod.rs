@@ -49,7 +49,7 @@ pub use leaks::{Between, Leak, Leaks, NEAR, Reduced};
 pub use misfits::{Cause, Misfit, Misfits, UnitFound};
 pub use offsets::Offsets;
 pub use pieces::LONGEST as LONGEST_RUN;
-pub use place::{FileNames, Place};
+pub use place::{FileNames, Place, Unit};
 pub use split::{
     By, Contradictions, Difference, Division, EqualTexts, Fold, Fractions, GroupCounts, Item,
     Membership, Ordered, Scale, SplitError, Trace, check_sizes, days, is_later, split,

@@ -318,3 +318,26 @@ fn of_files_the_parts_of_a_key_show_their_content_and_no_empty_list() {
     assert!(shot.stdout.contains("content of sources.0 "), "{shot}");
     assert!(!shot.stdout.contains("[]"), "{shot}");
 }
+
+#[test]
+fn texts_stay_in_their_order_behind_a_program_that_hands_it_on() {
+    let run = |script| {
+        let world = cleaned(script);
+        let line = |number: usize| {
+            let (day, anomaly) = (number / 4 + 1, number % 2);
+            format!(
+                "{{\"text\": \"a {number}\", \"anomaly\": {anomaly}, \"time\": \"2024-05-{day:02}\"}}\n"
+            )
+        };
+        world.write("experiments/data/lines.jsonl", (0..80).map(line).collect::<String>());
+        let text = world.read("experiments/cleaned.toml")
+            + "[stage.corpus]\nkind = \"read_corpus\"\npath = \"data/lines.jsonl\"\norder = \"time\"\n\
+               [stage.train]\nthresholds = { anomaly = { alerts_per_day = 1 } }\n";
+        world.write("experiments/cleaned.toml", text);
+        world.pipeline(["run", "experiments/cleaned.toml", "train"])
+    };
+    let shot = run("cp {in.corpus}/*.jsonl {in.corpus}/*.json {out}");
+    assert!(shot.code == Some(0) && shot.stderr.contains("alerts in 3.00 days"), "{shot}");
+    let shot = run("cp {in.corpus}/*.jsonl {in.corpus}/tasks.json {out}");
+    assert!(shot.code != Some(0) && shot.to_string().contains("copies `order.json`"), "{shot}");
+}

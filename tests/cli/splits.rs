@@ -211,8 +211,7 @@ fn a_drop_among_contradicting_labels_is_a_caveat_that_says_which_stays() {
 fn an_id_that_several_lines_share_is_warned_of_with_an_example() {
     let shared = lines(1..41, |_| 0).replace("{\"text\"", "{\"id\": \"same\", \"text\"");
     let world = world(&shared, "split = { train = 0.5, validation = 0.5 }\n");
-    let text =
-        "warning: 39 texts have an `id` that an earlier one has, such as `same` in line 1 of ";
+    let text = "warning: 39 texts have an `id` that an earlier one has, such as `same` in line 1 (";
     let warned = said(&world);
     assert!(warned.iter().any(|line| line.starts_with(text)), "{warned:?}");
     let fewer: String = shared.split_inclusive('\n').skip(1).collect();
@@ -322,12 +321,29 @@ fn leaks_between_splits_are_counted_with_an_example_and_stay_with_the_scores() {
         .map(|caveat| caveat["message"].as_str().expect("a text"))
         .collect();
     let said = [
-        "1 of 5 validation texts are also in train, such as line 3 of validation and line 3 of train",
-        "1 of 5 validation texts are but for their numbers in train, such as line 2 of validation",
-        "1 of 5 validation texts are nearly in train, such as line 1 of validation and line 1 of train",
+        "1 of 5 validation texts are also in train, such as line 3 (validation) and line 3 (train)",
+        "1 of 5 validation texts are but for their numbers in train, such as line 2 (validation)",
+        "1 of 5 validation texts are nearly in train, such as line 1 (validation) and line 1 (train)",
     ];
     assert_eq!(leaks.len(), 3, "{leaks:?}");
     for (leak, said) in leaks.iter().zip(said) {
         assert!(leak.starts_with(said), "{leak}");
     }
+}
+
+#[test]
+fn texts_of_an_array_are_called_elements_wherever_they_begin() {
+    let world = world(&lines(1..41, |_| 0), "");
+    let text = |number: usize| serde_json::json!({"text": format!("the door {number} is open"), "anomaly": number % 2});
+    let all: Vec<_> = (0..20).map(text).collect();
+    world.write("experiments/data/all.json", serde_json::to_string_pretty(&all).expect("plain"));
+    let corpus = "[stage.corpus]\nkind = \"read_corpus\"\npath = \"data/all.json\"\n";
+    world.child("lines", corpus);
+    let shot = world.pipeline(["check", "--data", FILE]);
+    let leak = shot.stdout.split("such as ").nth(1).unwrap_or_default();
+    assert!(leak.starts_with("element ") && leak.contains(" (train)"), "{shot}");
+    let lacking = format!("{corpus}by = \"session\"\n");
+    world.child("lines", &lacking);
+    let shot = world.pipeline(["check", "--data", FILE]);
+    assert!(shot.stderr.contains("element 1 has no field `session`"), "{shot}");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use self::classes::{Candidate, Chosen, NoHead, TIMES, reasons};
+use self::classes::{Candidate, Chosen, NoHead, TIMES, Unfit, reasons};
 pub use self::seen::DataFiles;
 use self::seen::Seen;
 use crate::base::problem::Problem;
@@ -173,6 +173,7 @@ fn without_labels(path: &Path, seen: &Seen) -> Problem<()> {
     let several =
         |value: &str| serde_json::from_str(value).is_ok_and(|it: Vec<String>| it.len() > 1);
     let fields = &seen.description.fields;
+    let why = reasons(seen);
     let holds_several = |(_, field): &(&String, &Field)| field.values().any(several);
     let help = match fields.iter().find(holds_several) {
         Some((name, _)) => format!(
@@ -180,16 +181,23 @@ fn without_labels(path: &Path, seen: &Seen) -> Problem<()> {
         ),
         None => {
             let needs = "a model needs entities, or a field that says each text's class";
-            let why = reasons(seen).into_iter();
             let why: Vec<String> =
-                why.map(|(name, why)| format!("`{}` {why}", visible::line(name))).collect();
+                why.iter().map(|(name, why)| format!("`{}` {why}", visible::line(name))).collect();
             match why.as_slice() {
                 [] => format!("{needs}, and there are no fields"),
                 why => format!("{needs}: {}; `--classes` names one all the same", why.join("; ")),
             }
         }
     };
-    let message = format!("`{}` has texts, and no labels", path.display());
+    let stands_inside = |it: &&(&str, Unfit)| matches!(it.1, Unfit::InText { .. });
+    let message = match why.iter().find(stands_inside) {
+        Some((name, _)) => format!(
+            "`{}` has texts, and no label that does not stand in its own text, as `{}` does",
+            path.display(),
+            visible::line(name)
+        ),
+        None => format!("`{}` has texts, and no labels", path.display()),
+    };
     Problem { place: (), message, help: Some(help) }
 }
 

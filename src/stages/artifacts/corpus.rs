@@ -52,6 +52,14 @@ impl CorpusFiles {
         Ok(Some(Classes::Named(named)))
     }
 
+    /// The field by which texts were split in an order as `folder` says it, where somebody has left that there.
+    ///
+    /// # Errors
+    /// When it is not what a corpus says.
+    pub fn order_in(folder: &Path) -> Result<Option<String>, StageError> {
+        read_order(folder)
+    }
+
     /// Begins every split, the empty ones too.
     ///
     /// # Errors

@@ -72,7 +72,7 @@ impl Groups {
 /// The help where a line lacks a field.
 pub(super) fn needed(options: &Options) -> &'static str {
     match options.rules {
-        None => "every line needs the field; `on_error = \"skip\"` leaves out lines without it",
+        None => "every text needs the field; `on_error = \"skip\"` leaves out those without it",
         Some(_) => {
             "every line needs the field: a `[[field]]` of the rules finds one in the text of lines, and `on_error = \"skip\"` leaves out lines without it"
         }

@@ -87,7 +87,7 @@ fn unordered(head: &str) -> ParameterProblem {
     let message = format!(
         "`alerts_per_day` in `thresholds` for `{head}` needs a corpus that is split by `order`, and this one is not"
     );
-    let help = "`order = \"timestamp\"` of `read_corpus` names a field of times, by which the future validates; a corpus that an earlier version has read is read anew by `run --rerun STAGE`";
+    let help = "`order = \"timestamp\"` of `read_corpus` names a field of times, by which the future validates; a corpus that an earlier version has read is read anew by `run --rerun STAGE`, and a program of `command` copies `order.json` from its input to `{out}`";
     ParameterProblem::new(["thresholds"], message).help(help)
 }
 

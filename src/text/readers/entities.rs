@@ -49,7 +49,7 @@ pub(super) fn read(
     let measure = Measure::of(text, options.offsets);
     let mut entities = Vec::with_capacity(values.len());
     for (index, value) in values.iter().enumerate() {
-        let whose = format!("entity {} of the line", index + 1);
+        let whose = format!("entity {}", index + 1);
         let (start, end, name, said) = members(line, value, &whose)?;
         let wrong = |message: String| line.wrong(value, message);
         let (start, end) = measure.characters(&whose, start, end).map_err(wrong)?;

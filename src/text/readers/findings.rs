@@ -113,7 +113,7 @@ impl Note {
                 format!("{} a NUL, which is read as U+FFFD", plural("text holds", "texts hold"))
             }
             Self::Answer(answer) => format!(
-                "{} left out, whose `answer` is {}",
+                "{} left out, whose `answer` is {}: nothing says what would be right",
                 plural("text was", "texts were"),
                 name(answer)
             ),

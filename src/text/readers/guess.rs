@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::source::PARQUET;
 use super::{conll, label_studio};
+use crate::text::Unit;
 
 /// How a file holds texts.
 #[derive(
@@ -57,6 +58,17 @@ impl Format {
             Self::Lines => "lines",
             Self::LabelStudio => "label_studio",
             Self::Parquet => "parquet",
+        }
+    }
+
+    /// What its texts are counted by.
+    #[must_use]
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::Json => Unit::Element,
+            Self::LabelStudio => Unit::Task,
+            Self::Parquet => Unit::Row,
+            Self::Jsonl | Self::Conll | Self::Csv | Self::Tsv | Self::Lines => Unit::Line,
         }
     }
 }

@@ -25,7 +25,7 @@ pub type Each<'e> = dyn FnMut(Result<Example, Malformed>) -> ControlFlow<()> + '
 pub(super) struct Piece {
     pub(super) bytes: Vec<u8>,
     pub(super) start: Position,
-    /// The line by which its text is known: that where it begins, or its number where several begin in one.
+    /// The number by which its text is known: that of its line, or its own among the values of a file.
     pub(super) line: usize,
 }
 
@@ -160,7 +160,7 @@ pub(super) fn text(bytes: &[u8], start: Position) -> Result<&str, Malformed> {
 
 /// What is wrong with a line that is too long.
 pub(super) fn too_long(start: Position) -> Malformed {
-    let message = format!("the line is longer than {LINE_LIMIT_BYTES} bytes");
+    let message = format!("the text that begins here is longer than {LINE_LIMIT_BYTES} bytes");
     Problem::new(Spot { position: start, excerpt: String::new() }, message).help(DIVIDE)
 }
 

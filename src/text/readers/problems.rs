@@ -10,7 +10,7 @@ use super::source::is_unmarked_utf16;
 use crate::base::problem::{Help, Position, Problem};
 use crate::base::visible;
 
-/// How many malformed lines an error lists.
+/// How many malformed texts an error lists.
 pub const REPORTED: usize = 20;
 
 /// What is wrong in the text of a piece, and where in bytes.
@@ -113,8 +113,7 @@ impl fmt::Display for Problems {
             self.listed.iter().map(|(path, problem)| said(path, problem)).collect();
         match self.more {
             0 => {}
-            1 => lines.push("and 1 more malformed line".into()),
-            more => lines.push(format!("and {more} more malformed lines")),
+            more => lines.push(format!("and {more} more")),
         }
         formatter.write_str(&lines.join("\n"))
     }
@@ -133,11 +132,11 @@ pub enum ReadError {
     Empty { path: PathBuf },
 }
 
-/// What a line is.
-const A_LINE: &str = "a line is `{\"text\": \"...\", \"entities\": [{\"start\": 0, \"end\": 5, \"label\": \"NODE\"}], \"anomaly\": 0}`; \
+/// What a text is.
+const A_TEXT: &str = "a text is `{\"text\": \"...\", \"entities\": [{\"start\": 0, \"end\": 5, \"label\": \"NODE\"}], \"anomaly\": 0}`; \
      `format` says what else the file is, and `on_error = \"skip\"` leaves out what is wrong";
 
-/// The same where lines are something else.
+/// The same where texts are something else.
 const ANY: &str =
     "`format` says what else the file is, and `on_error = \"skip\"` leaves out what is wrong";
 
@@ -166,10 +165,10 @@ impl Help for ReadError {
                 "build the program with `--features parquet`, or write the file as JSON lines: `datasets.load_dataset(\"parquet\", data_files=...)[\"train\"].to_json(\"lines.jsonl\")`"
             }
             Self::Malformed(problems) => {
-                let usual = if problems.others { ANY } else { A_LINE };
+                let usual = if problems.others { ANY } else { A_TEXT };
                 return Some(problems.help().unwrap_or(usual).to_owned().into());
             }
-            Self::Empty { .. } => A_LINE,
+            Self::Empty { .. } => A_TEXT,
         };
         Some(help.into())
     }

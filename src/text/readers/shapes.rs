@@ -8,6 +8,10 @@
 //! | spaCy | `["...", {"entities": [[0, 3, "PER"]]}]` |
 //! | `datasets` | `{"tokens": ["Ada"], "ner_tags": [1]}` with the names of the numbers, or with strings |
 //!
+//! Of Prodigy's answers, "accept" says that the annotations are right, also where there are none. What is rejected has wrong ones (`"spans": []` too: then
+//! something is missing) and what is ignored was not judged, so that nothing is known of either, and both are left out. Where the question was whether
+//! the text has one label, "reject" is an answer: it has not.
+//!
 //! What is what shows in each object by itself, and [`Fields`] says it where it does not. Other fields with a string, number or boolean are kept
 //! as text, an array or object as its JSON; nulls are passed over.
 

@@ -16,10 +16,6 @@ pub(super) struct Values<'s> {
     state: State,
     /// How many values there were.
     count: usize,
-    /// The line in which the last one began.
-    last: usize,
-    /// Whether several have begun in one.
-    share_lines: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +35,7 @@ enum State {
 impl<'s> Values<'s> {
     pub(super) fn of(source: &'s mut dyn BufRead) -> Self {
         let at = Position { line: 1, column: 1 };
-        Self { source, at, state: State::Start, count: 0, last: 0, share_lines: false }
+        Self { source, at, state: State::Start, count: 0 }
     }
 
     /// # Errors
@@ -94,9 +90,7 @@ impl<'s> Values<'s> {
     fn value(&mut self, first: u8) -> io::Result<Result<Piece, Malformed>> {
         let start = self.at;
         self.count += 1;
-        self.share_lines |= start.line == self.last;
-        self.last = start.line;
-        let line = if self.share_lines { self.count } else { start.line };
+        let line = self.count;
         let mut bytes = Vec::new();
         let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
         let is_nested = matches!(first, b'{' | b'[' | b'"');
@@ -200,14 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn values_that_share_a_line_are_known_by_their_numbers() {
+    fn values_are_known_by_their_numbers_wherever_they_stand() {
         let lines = |text: &str| {
             let mut source = text.as_bytes();
             let mut values = Values::of(&mut source);
             std::iter::from_fn(|| Some(values.next().unwrap()?.unwrap().line)).collect::<Vec<_>>()
         };
         assert_eq!(lines("[[1], [2], [3]]"), [1, 2, 3]);
-        assert_eq!(lines("[\n[1],\n[2],\n\n[3]]"), [2, 3, 5]);
+        assert_eq!(lines("[\n[1],\n[2],\n\n[3]]"), [1, 2, 3]);
     }
 
     fn value(text: &str, place: &str) -> Result<(String, String), String> {

@@ -1,7 +1,7 @@
 //! How a corpus is to be divided, and what of an example decides where it goes.
 
 use super::{Fractions, SplitError};
-use crate::text::{Example, Split, anomaly};
+use crate::text::{Example, Split, Unit, anomaly};
 
 /// The fields whose equal values stay in one part. `text` is the text itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,6 +99,7 @@ impl Division {
             "text" => Ok(&example.text),
             field => example.fields.get(field).ok_or_else(|| SplitError::MissingField {
                 field: field.to_owned(),
+                unit: Unit::Line,
                 line: example.line,
                 fields: example.fields.keys().cloned().collect(),
                 ordered,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::base::problem::Help;
 use crate::base::visible;
-use crate::text::Split;
+use crate::text::{Split, Unit};
 
 /// Why a corpus cannot be divided as asked.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -13,8 +13,8 @@ pub enum SplitError {
     Fraction { split: Split, fraction: f64 },
     #[error("the fractions sum to {sum}, expected 1")]
     Sum { sum: f64 },
-    #[error("line {line} has no field `{field}` to split by{}", known(.fields))]
-    MissingField { field: String, line: usize, fields: Vec<String>, ordered: bool },
+    #[error("{unit} {line} has no field `{field}` to split by{}", known(.fields))]
+    MissingField { field: String, unit: Unit, line: usize, fields: Vec<String>, ordered: bool },
     #[error("`{field}` is `{}` in a text: as text, such dates are in no order of time", visible::line(.value))]
     DayFirst { field: String, value: String },
     #[error("{} none for `{split}`, which is to get {fraction} of them", leave(*.texts))]
@@ -25,6 +25,17 @@ pub enum SplitError {
     TooFewForFolds { folds: usize, count: usize, field: Option<String> },
 }
 
+impl SplitError {
+    /// Says what the texts are counted by.
+    #[must_use]
+    pub fn counted_by(mut self, counted: Unit) -> Self {
+        if let Self::MissingField { unit, .. } = &mut self {
+            *unit = counted;
+        }
+        self
+    }
+}
+
 impl Help for SplitError {
     fn help(&self) -> Option<Cow<'_, str>> {
         let help = match self {
@@ -32,10 +43,10 @@ impl Help for SplitError {
                 "for example `split = { train = 0.8, validation = 0.2 }`"
             }
             Self::MissingField { ordered: false, .. } => {
-                "every line needs the field; `by = \"text\"` needs none"
+                "every text needs the field; `by = \"text\"` needs none"
             }
             Self::MissingField { ordered: true, .. } => {
-                "every line needs the field; without `order` the split is random"
+                "every text needs the field; without `order` the split is random"
             }
             Self::DayFirst { .. } => {
                 "write them in ISO 8601, such as `2024-12-31T10:00:00`; of the lines of a log, `times` in the rules says how they are written"

@@ -18,6 +18,9 @@ const TEXTS_PER_PROBLEM: usize = 20;
 /// How many texts are looked at to find out which of their fields is the text.
 const LOOKED_AT: usize = 1000;
 
+/// How many lines of a log show which rules fit it.
+const LINES_TRIED: usize = 20_000;
+
 /// Numbers that may stand for labels of entities.
 const NUMBERED_LABELS: usize = 256;
 
@@ -322,7 +325,7 @@ fn tagged(data: &DataFiles<'_>) -> Option<Seen> {
     let columns = [Columns { token: 3, tag: 10 }, Columns { token: 1, tag: -1 }];
     columns.into_iter().chain(with_word(0)).chain(with_word(1)).find_map(|columns| {
         let options = Options { columns, ..Options::default() };
-        let seen = look_as(data, Some(Format::Conll), &options).ok()?;
+        let seen = look_as(data, Some(Format::Conll), &options, usize::MAX).ok()?;
         let scheme = seen.findings.scheme(None).map(|(scheme, _)| scheme);
         let is_one = !seen.description.labels.is_empty()
             && !seen.is_of_numbers
@@ -360,14 +363,17 @@ fn tokens(text: &str) -> usize {
 
 /// Reads a file and describes it.
 fn look(data: &DataFiles<'_>, options: &Options) -> Result<Seen, Problem<()>> {
-    look_as(data, None, options)
+    look_as(data, None, options, usize::MAX)
 }
 
 /// The same of a file whose format is known.
+///
+/// * `most`: how many texts are enough
 fn look_as(
     data: &DataFiles<'_>,
     format: Option<Format>,
     options: &Options,
+    most: usize,
 ) -> Result<Seen, Problem<()>> {
     let mut seen = Seen::new(options);
     let mut formats = BTreeSet::new();
@@ -379,7 +385,8 @@ fn look_as(
             }
             let is_something_else = seen.problems.count() > readers::REPORTED
                 && seen.problems.count() * TEXTS_PER_PROBLEM > seen.description.texts;
-            if is_something_else { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            let is_enough = is_something_else || seen.description.texts >= most;
+            if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let read = readers::read(path, format, options, &mut each);
         let (guess, found) = read.map_err(|error| match error {
@@ -447,10 +454,10 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem<()> {
 
 /// The rules that come with the program and find most in a log.
 fn shipped(data: &DataFiles<'_>, options: &Options) -> Result<Seen, Problem<()>> {
+    let with = |shipped| Options { rules: Some(Rules::shipped(shipped)), ..options.clone() };
     let mut best: Option<Seen> = None;
     for shipped in Shipped::ALL {
-        let options = Options { rules: Some(Rules::shipped(shipped)), ..options.clone() };
-        let Ok(seen) = look(data, &options) else { continue };
+        let Ok(seen) = look_as(data, None, &with(shipped), LINES_TRIED) else { continue };
         let found =
             |it: &Seen| it.description.fields.values().map(|field| field.texts).sum::<usize>();
         if best.as_ref().is_none_or(|best| found(&seen) > found(best)) {
@@ -462,7 +469,12 @@ fn shipped(data: &DataFiles<'_>, options: &Options) -> Result<Seen, Problem<()>>
         let whole = seen.findings.notes.get(&Note::WholeLine).copied().unwrap_or(0);
         2 * whole <= seen.description.texts
     };
-    best.filter(fits).ok_or_else(|| Problem {
+    let shipped = best.and_then(|best| best.shipped);
+    let whole = shipped.and_then(|shipped| {
+        let seen = look(data, &with(shipped)).ok()?;
+        Some(Seen { shipped: Some(shipped), ..seen })
+    });
+    whole.filter(fits).ok_or_else(|| Problem {
         place: (),
         message: format!(
             "`{}` holds raw lines, which have no labels, and it is no log that shipped rules know",
