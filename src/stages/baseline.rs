@@ -1,7 +1,10 @@
 //! `baseline`: what a corpus gives away without a model.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -105,26 +108,40 @@ impl Stage for Baseline {
     }
 
     fn run(&self, inputs: BaselineInputs, context: &Context<'_>) -> Result<Evaluation, StageError> {
-        let corpus = inputs.corpus.read_splits(&self.read())?;
+        let files = &inputs.corpus;
         let split = text::Split::from(self.split);
+        let corpus = files.read_splits(&[split])?;
         let examples = corpus.get(split);
         if examples.is_empty() {
             return Err(no_texts(split));
         }
-        let fitted = Fitted::fit(self.method, &corpus.train, &corpus.tasks);
-        context.check_cancelled()?;
+        let mut labels = BTreeSet::new();
+        add_labels(&mut labels, examples);
+        let labels = RefCell::new(labels);
+        let fitted = Fitted::fit(self.method, &corpus.tasks, |each| {
+            files.for_some_of(&[text::Split::Train], |_, examples| {
+                context.check_cancelled()?;
+                add_labels(&mut labels.borrow_mut(), &examples);
+                each(&examples);
+                Ok(())
+            })
+        })?;
         let predict = |example: &Example| {
-            context.check_cancelled()?;
+            if context.is_cancelled() {
+                return Err(StageError::Cancelled);
+            }
             Ok(fitted.predict(&example.text))
         };
-        let said = examples.iter().map(predict).collect::<Result<Vec<Said>, StageError>>()?;
-        let labels = LabelSet::of(corpus.entity_labels());
-        let mut caveats = shown_with(split, &inputs.corpus.caveats, &inputs.corpus.caveats);
+        let said = examples.par_iter().with_min_len(64).map(predict);
+        let said = said.collect::<Result<Vec<Said>, StageError>>()?;
+        drop(fitted);
+        let labels = LabelSet::of(labels.into_inner().iter().map(String::as_str));
+        let mut caveats = shown_with(split, &files.caveats, &files.caveats);
         if self.method == Method::Linear && corpus.tasks.tagging {
             let caveat = corpus_caveats::of_names(split, examples);
             caveat.into_iter().for_each(|caveat| context.caveat(&mut caveats, caveat));
         }
-        let (tokens, predicted) = as_tokens(examples, &said, &corpus.tasks, &labels);
+        let (tokens, predicted) = as_tokens(examples, said, &corpus.tasks, &labels);
         let answered = Answered {
             tokens: &tokens,
             examples,
@@ -135,12 +152,21 @@ impl Stage for Baseline {
             said: &corpus.tasks,
             caveats,
             beside: &Beside::default(),
-            grouped_by: inputs.corpus.grouped_by.get(&split).map(String::as_str),
+            grouped_by: files.grouped_by.get(&split).map(String::as_str),
             groups: &[],
             origin: Origin::of(self.name(), split, examples),
             texts: self.texts,
         };
         answered.write(context)
+    }
+}
+
+/// Adds the labels of the entities of some texts.
+fn add_labels(labels: &mut BTreeSet<String>, examples: &[Example]) {
+    for entity in examples.iter().flat_map(Example::entities) {
+        if !labels.contains(&entity.label) {
+            labels.insert(entity.label.clone());
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fetch_model::NoInputs;
-use super::splits::{self, By, Dividing, Duplicates, Fold, Fractions};
+use super::splits::{self, By, Dividing, Duplicates, Fold, Fractions, Passed, Passing, TakeTexts};
 use super::versions;
 use super::{facts, groups};
 use crate::base::rng::Rng;
@@ -21,8 +21,7 @@ use crate::engine::stage::{
 use crate::stages::artifacts::CorpusFiles;
 use crate::stages::artifacts::known::{self, Texts};
 use crate::text::{
-    self, Corpus, CorpusTasks, Example, FileNames, Item, Split, SplitError, TEMPLATES_FORMAT,
-    Templates,
+    self, CorpusTasks, Example, FileNames, Item, Split, SplitError, TEMPLATES_FORMAT, Templates,
 };
 
 /// Synthetic labelled sentences from a file of templates: each placeholder is filled with one of its values and becomes an entity. Sentences of anomalous templates are anomalies.
@@ -154,12 +153,7 @@ impl Stage for GenerateCorpus {
         _inputs: SurveyInputs<'_>,
         _entry: Option<&Path>,
     ) -> Result<Survey, StageError> {
-        let (mut corpus, mut remarks) = (Corpus::default(), Vec::new());
-        self.each(&|| Ok(()), &mut remarks, &mut |split, example| {
-            corpus.get_mut(split).push(example);
-            Ok(())
-        })?;
-        Ok(splits::survey(corpus, Some((FIELD, "templates")), &FileNames::default(), remarks))
+        splits::survey(None, |take| self.pass(take))
     }
 
     fn recall(&self, entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
@@ -189,6 +183,19 @@ impl GenerateCorpus {
             duplicates: self.duplicates,
             seed: self.seed,
         }
+    }
+
+    /// Hands on all sentences, of which few are in memory at a time, and says what is to be said of them.
+    ///
+    /// # Errors
+    /// When the templates cannot be read, or the sentences cannot be divided as asked; those of `take`.
+    pub(super) fn pass(&self, take: TakeTexts<'_>) -> Result<Passed, StageError> {
+        let (tasks, mut remarks) = (CorpusTasks::default(), Vec::new());
+        let group = Some((FIELD, "templates"));
+        let mut passing = Passing::new(&tasks, group, FileNames::default(), take);
+        self.each(&|| Ok(()), &mut remarks, &mut |split, example| passing.push(split, example))?;
+        remarks.extend(passing.finish()?);
+        Ok(Passed { tasks, remarks })
     }
 
     /// Makes all sentences and hands them out with their splits, of which only a chunk is in memory: every one is made twice.

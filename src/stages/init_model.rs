@@ -17,7 +17,7 @@ use crate::engine::stage::{
 use crate::nn::{EncoderSpec, JointModel};
 use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, CorpusFiles, files};
-use crate::text::{Corpus, Split, TextTokenizer, TrainTokenizerError, train_tokenizer};
+use crate::text::{Corpus, Example, Split, TextTokenizer, TrainTokenizerError, WordCounts};
 
 /// An encoder of any family and size with random weights, drawn as transformers draws them, and a byte-level BPE tokenizer trained on the corpus's training split. Needs no download. Sizes are named as in BERT's `config.json`, whatever the family calls them.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -106,19 +106,24 @@ crate::inputs! {
     }
 }
 
-impl InitModel {
-    fn tokenizer(
-        &self,
-        corpus: &Corpus,
-        cancelled: &(dyn Fn() -> bool + Sync),
-    ) -> Result<TextTokenizer, StageError> {
-        let texts = corpus.train.iter().map(|example| example.text.as_str());
-        train_tokenizer(texts, self.vocab_size, cancelled).map_err(|error| match error {
-            TrainTokenizerError::Cancelled => StageError::Cancelled,
-            _ => StageError::new(error.to_string()),
-        })
+fn failed(error: TrainTokenizerError) -> StageError {
+    match error {
+        TrainTokenizerError::Cancelled => StageError::Cancelled,
+        _ => StageError::new(error.to_string()),
     }
+}
 
+/// Counts the words of more texts.
+fn add_words(
+    words: &mut WordCounts,
+    examples: &[Example],
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<(), StageError> {
+    let texts = examples.iter().map(|example| example.text.as_str()).collect();
+    words.add(texts, cancelled).map_err(failed)
+}
+
+impl InitModel {
     /// The encoder for a tokenizer: its embedding has a row for every entry that there is, not for every entry that was allowed.
     fn encoder(&self, tokenizer: &TextTokenizer) -> Result<EncoderSpec, StageError> {
         let (first, last) = (tokenizer.id("[CLS]"), tokenizer.id("[SEP]"));
@@ -217,11 +222,10 @@ impl Stage for InitModel {
         _entry: Option<&Path>,
     ) -> Result<Survey, StageError> {
         let Some(corpus) = inputs.get::<Corpus>("corpus") else { return Ok(Survey::default()) };
-        Ok(Survey {
-            remarks: Vec::new(),
-            finding: Some(Arc::new(self.tokenizer(&corpus, &|| false)?)),
-            ..Survey::default()
-        })
+        let mut words = WordCounts::default();
+        add_words(&mut words, &corpus.train, &|| false)?;
+        let tokenizer = words.train(self.vocab_size, &|| false).map_err(failed)?;
+        Ok(Survey { remarks: Vec::new(), finding: Some(Arc::new(tokenizer)), ..Survey::default() })
     }
 
     fn unread(&self, _input: &str) -> Unread {
@@ -230,7 +234,11 @@ impl Stage for InitModel {
 
     fn run(&self, inputs: InitModelInputs, context: &Context<'_>) -> Result<Backbone, StageError> {
         let cancelled = || context.is_cancelled();
-        let tokenizer = self.tokenizer(&inputs.corpus.read_splits(&READ)?, &cancelled)?;
+        let mut words = WordCounts::default();
+        inputs
+            .corpus
+            .for_some_of(&READ, |_, examples| add_words(&mut words, &examples, &cancelled))?;
+        let tokenizer = words.train(self.vocab_size, &cancelled).map_err(failed)?;
         let path = context.output.join(Backbone::TOKENIZER);
         tokenizer.save(&path).map_err(|error| StageError::writing(&path, &error))?;
 

@@ -19,7 +19,7 @@ use super::corrections::Corrections;
 use super::facts;
 use super::fetch_model::NoInputs;
 use super::reading::{Part, Reading};
-use super::splits::{self, By, Dividing, Duplicates, Fold, Fractions};
+use super::splits::{self, By, Dividing, Duplicates, Fold, Fractions, Passed, Passing, TakeTexts};
 use super::versions;
 use crate::base::disk::regular;
 use crate::engine::stage::{
@@ -32,7 +32,7 @@ use crate::text::readers::{
     Classes, Columns, Encoding, Fields, Format, Heads, Lookup, Malformed, Nested, Options, Purpose,
     Rules, Scheme, Shipped,
 };
-use crate::text::{ANOMALY, ClassHead, Corpus, CorpusTasks, Offsets, Split};
+use crate::text::{ANOMALY, ClassHead, CorpusTasks, Offsets, Split};
 
 /// What becomes of a line that cannot be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -255,6 +255,23 @@ impl ReadCorpus {
         })
     }
 
+    /// Hands on all texts, of which few are in memory at a time, and says what is to be said of them.
+    ///
+    /// # Errors
+    /// When a file cannot be read, a line is wrong where that is a reason to stop, or texts cannot be divided as asked; those of `take`.
+    pub(super) fn pass(&self, take: TakeTexts<'_>) -> Result<Passed, StageError> {
+        let reading = self.reading()?;
+        let found = reading.first(&mut |_, _| Ok(()))?;
+        let mut passing = Passing::new(&found.tasks, None, found.names.clone(), take);
+        let more = reading.second(&found, &mut |_, _| Ok(()), &mut |split, example| {
+            passing.push(split, example)
+        })?;
+        let mut remarks = found.remarks;
+        remarks.extend(more);
+        remarks.extend(passing.finish()?);
+        Ok(Passed { tasks: found.tasks, remarks })
+    }
+
     /// How windows and groups go with the other parameters.
     fn check_windows(&self) -> Vec<ParameterProblem> {
         let mut problems = Vec::new();
@@ -456,16 +473,7 @@ impl Stage for ReadCorpus {
         _inputs: SurveyInputs<'_>,
         _entry: Option<&Path>,
     ) -> Result<Survey, StageError> {
-        let reading = self.reading()?;
-        let mut found = reading.first(&mut |_, _| Ok(()))?;
-        let (tasks, order) = (found.tasks.clone(), self.order.clone());
-        let mut corpus = Corpus { tasks, order, ..Corpus::default() };
-        let more = reading.second(&found, &mut |_, _| Ok(()), &mut |split, example| {
-            corpus.get_mut(split).push(example);
-            Ok(())
-        })?;
-        found.remarks.extend(more);
-        Ok(splits::survey(corpus, None, &found.names, found.remarks))
+        splits::survey(self.order.clone(), |take| self.pass(take))
     }
 
     fn recall(&self, entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {

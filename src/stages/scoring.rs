@@ -61,7 +61,7 @@ impl Answered<'_> {
             labels: names.to_vec(),
             counts: ConfusionMatrix::of(&tokens.labels, &tags.classes, names.len()).counts,
         });
-        let rows = scored.found.iter().enumerate().map(|(row, found)| Prediction {
+        let row = |row: usize| Prediction {
             classes: classes
                 .iter()
                 .map(|answers| PredictedClass {
@@ -69,9 +69,9 @@ impl Answered<'_> {
                     score: answers.scores[row],
                 })
                 .collect(),
-            entities: tags.map(|_| found.iter().map(|span| span.entity(labels)).collect()),
-        });
-        let rows: Vec<Prediction> = rows.collect();
+            entities: tags
+                .map(|_| scored.found[row].iter().map(|span| span.entity(labels)).collect()),
+        };
         let evaluation = Evaluation::write(
             context.output,
             &Metrics {
@@ -86,7 +86,7 @@ impl Answered<'_> {
             &Predictions {
                 examples: self.examples,
                 tasks: said,
-                predicted: &rows,
+                predicted: &row,
                 texts: self.texts,
             },
             confusion.as_ref(),

@@ -17,7 +17,7 @@ use crate::engine::stage::{
 use crate::stages::artifacts::{CorpusFiles, CorpusWriter};
 use crate::text::{
     self, Contradictions, Corpus, CorpusTasks, Division, EqualTexts, Example, FileNames,
-    Membership, Ordered, Place, Split, SplitError, Trace,
+    Membership, Ordered, Place, Reduced, Split, SplitError, Trace,
 };
 
 /// Fractions of the splits; one that is left out is empty.
@@ -350,25 +350,76 @@ impl Ids {
     }
 }
 
+/// What there is to say of a corpus, found text by text.
+struct Findings {
+    names: FileNames,
+    shared: Shared,
+    labels: LabelFindings,
+    ids: Ids,
+}
+
+impl Findings {
+    /// * `tasks`: what the texts are labelled for
+    /// * `group`: as [`Shared::new`]
+    /// * `names`: of the files that texts are from
+    fn new(
+        tasks: &CorpusTasks,
+        group: Option<(&'static str, &'static str)>,
+        names: FileNames,
+    ) -> Self {
+        let (shared, labels) = (Shared::new(group), LabelFindings::new(tasks));
+        Self { names, shared, labels, ids: Ids::default() }
+    }
+
+    /// * `looked`: what `shared` has found of the text
+    fn add(&mut self, split: Split, example: &Example, looked: Option<Reduced>) {
+        self.shared.add(split, example, looked);
+        self.labels.push(split, example);
+        self.ids.push(split, example);
+    }
+
+    fn caveats(&self) -> Vec<Caveat> {
+        let mut caveats = self.shared.caveats(&self.names);
+        caveats.extend(self.labels.caveats(&self.names));
+        caveats
+    }
+
+    fn of_ids(&self) -> Option<Remark> {
+        self.ids.remark(&self.names)
+    }
+}
+
+/// Texts that wait for others, so that all threads have something to do.
+#[derive(Default)]
+struct Waiting {
+    texts: Vec<(Split, Example)>,
+    bytes: usize,
+}
+
+impl Waiting {
+    /// How many texts wait for each other, and how large they are together.
+    const TEXTS: usize = 1 << 12;
+    const BYTES: usize = 2 << 20;
+
+    /// Takes one more, and returns all of them once they are enough.
+    fn push(&mut self, split: Split, example: Example) -> Option<Vec<(Split, Example)>> {
+        self.bytes += example.text.len();
+        self.texts.push((split, example));
+        (self.texts.len() >= Self::TEXTS || self.bytes >= Self::BYTES)
+            .then(|| std::mem::take(self).texts)
+    }
+}
+
 /// Writes a corpus text by text, and says at its end what a reader of scores on it should know, and how it differs from what the stage came
 /// to before.
 pub(super) struct Output<'a> {
     context: &'a Context<'a>,
-    names: FileNames,
     files: CorpusWriter,
-    shared: Shared,
-    labels: LabelFindings,
-    ids: Ids,
+    findings: Findings,
     /// Of the corpus before, and of this one.
     traces: Option<(Trace, Trace)>,
-    /// Texts that are not written yet, so that all threads have something to do.
-    waiting: Vec<(Split, Example)>,
-    waiting_bytes: usize,
+    waiting: Waiting,
 }
-
-/// How many texts wait for each other, and how large they are together.
-const WAITING: usize = 1 << 12;
-const WAITING_BYTES: usize = 2 << 20;
 
 impl<'a> Output<'a> {
     /// * `tasks`: what the texts are labelled for
@@ -380,19 +431,15 @@ impl<'a> Output<'a> {
         names: FileNames,
         context: &'a Context<'a>,
     ) -> Result<Self, StageError> {
-        let writer = CorpusFiles::writer(context.output, tasks.clone())?;
+        let findings = Findings::new(&tasks, group, names.clone());
         Ok(Self {
             context,
-            files: writer.from_files(names.clone()),
-            names,
-            labels: LabelFindings::new(&tasks),
-            shared: Shared::new(group),
-            ids: Ids::default(),
+            files: CorpusFiles::writer(context.output, tasks)?.from_files(names),
+            findings,
             traces: (context.previous)()
                 .and_then(|previous| trace(&previous))
                 .map(|trace| (trace, Trace::default())),
-            waiting: Vec::new(),
-            waiting_bytes: 0,
+            waiting: Waiting::default(),
         })
     }
 
@@ -413,27 +460,17 @@ impl<'a> Output<'a> {
     }
 
     pub(super) fn push(&mut self, split: Split, example: Example) -> Result<(), StageError> {
-        self.waiting_bytes += example.text.len();
-        self.waiting.push((split, example));
-        if self.waiting.len() < WAITING && self.waiting_bytes < WAITING_BYTES {
-            return Ok(());
-        }
-        self.write()
+        self.waiting.push(split, example).map_or(Ok(()), |texts| self.write(texts))
     }
 
-    /// Writes what waits.
-    fn write(&mut self) -> Result<(), StageError> {
-        self.waiting_bytes = 0;
-        let waiting = std::mem::take(&mut self.waiting);
-        let (shared, files) = (&self.shared, &self.files);
+    fn write(&mut self, texts: Vec<(Split, Example)>) -> Result<(), StageError> {
+        let (shared, files) = (&self.findings.shared, &self.files);
         let look = |(split, example): &(Split, Example)| {
             (shared.look(*split, example), files.line(*split, example))
         };
-        let looked: Vec<_> = waiting.par_iter().with_min_len(16).map(look).collect();
-        for ((split, example), (looked, line)) in waiting.into_iter().zip(looked) {
-            self.shared.add(split, &example, looked);
-            self.labels.push(split, &example);
-            self.ids.push(split, &example);
+        let looked: Vec<_> = texts.par_iter().with_min_len(16).map(look).collect();
+        for ((split, example), (looked, line)) in texts.into_iter().zip(looked) {
+            self.findings.add(split, &example, looked);
             if let Some((_, trace)) = &mut self.traces {
                 trace.push(split, &example);
             }
@@ -442,20 +479,15 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
-    fn caveats(&self) -> Vec<Caveat> {
-        let mut caveats = self.shared.caveats(&self.names);
-        caveats.extend(self.labels.caveats(&self.names));
-        caveats
-    }
-
     pub(super) fn finish(mut self, mut caveats: Vec<Caveat>) -> Result<CorpusFiles, StageError> {
-        self.write()?;
-        for caveat in self.caveats() {
+        let texts = std::mem::take(&mut self.waiting).texts;
+        self.write(texts)?;
+        for caveat in self.findings.caveats() {
             self.context.caveat(&mut caveats, caveat);
         }
-        self.context.remarks(&mut caveats, self.ids.remark(&self.names).into_iter().collect());
+        self.context.remarks(&mut caveats, self.findings.of_ids().into_iter().collect());
         // Whoever learns the classes says it.
-        caveats.extend(self.labels.classes());
+        caveats.extend(self.findings.labels.classes());
         if let Some((before, now)) = &self.traces {
             self.context.note(difference(before, now));
         }
@@ -463,26 +495,75 @@ impl<'a> Output<'a> {
     }
 }
 
-/// A corpus that is in memory only, with what is to be said of it.
-pub(super) fn survey(
-    corpus: Corpus,
-    group: Option<(&'static str, &'static str)>,
-    names: &FileNames,
-    mut remarks: Vec<Remark>,
-) -> Survey {
-    let (mut shared, labels) = (Shared::new(group), LabelFindings::of(&corpus));
-    let mut ids = Ids::default();
-    for split in Split::ALL {
-        for example in corpus.get(split) {
-            let looked = shared.look(split, example);
-            shared.add(split, example, looked);
-            ids.push(split, example);
-        }
+/// Takes some texts of a split.
+pub type TakeTexts<'a> = &'a mut dyn FnMut(Split, Vec<Example>) -> Result<(), StageError>;
+
+/// Hands on the texts of a corpus that is not written, and says at its end what there is to say of it.
+pub(super) struct Passing<'a> {
+    take: TakeTexts<'a>,
+    findings: Findings,
+    waiting: Waiting,
+}
+
+impl<'a> Passing<'a> {
+    /// * `take`: is handed the texts, some at a time
+    /// * the others: as [`Output::new`]
+    pub(super) fn new(
+        tasks: &CorpusTasks,
+        group: Option<(&'static str, &'static str)>,
+        names: FileNames,
+        take: TakeTexts<'a>,
+    ) -> Self {
+        let findings = Findings::new(tasks, group, names);
+        Self { take, findings, waiting: Waiting::default() }
     }
-    let caveats = shared.caveats(names).into_iter().chain(labels.caveats(names));
-    remarks.extend(caveats.map(Remark::Caveat));
-    remarks.extend(ids.remark(names));
-    Survey { remarks, finding: Some(Arc::new(corpus)), ..Survey::default() }
+
+    pub(super) fn push(&mut self, split: Split, example: Example) -> Result<(), StageError> {
+        self.waiting.push(split, example).map_or(Ok(()), |texts| self.hand_on(texts))
+    }
+
+    fn hand_on(&mut self, texts: Vec<(Split, Example)>) -> Result<(), StageError> {
+        let shared = &self.findings.shared;
+        let look = |(split, example): &(Split, Example)| shared.look(*split, example);
+        let looked: Vec<_> = texts.par_iter().with_min_len(16).map(look).collect();
+        let mut splits = Split::ALL.map(|split| (split, Vec::new()));
+        for ((split, example), looked) in texts.into_iter().zip(looked) {
+            self.findings.add(split, &example, looked);
+            splits[split as usize].1.push(example);
+        }
+        let mut some = splits.into_iter().filter(|(_, texts)| !texts.is_empty());
+        some.try_for_each(|(split, texts)| (self.take)(split, texts))
+    }
+
+    pub(super) fn finish(mut self) -> Result<Vec<Remark>, StageError> {
+        let texts = std::mem::take(&mut self.waiting).texts;
+        self.hand_on(texts)?;
+        let caveats = self.findings.caveats().into_iter().map(Remark::Caveat);
+        Ok(caveats.chain(self.findings.of_ids()).collect())
+    }
+}
+
+/// A corpus that is nowhere but handed on by its stage.
+pub struct Passed {
+    pub tasks: CorpusTasks,
+    pub remarks: Vec<Remark>,
+}
+
+/// A corpus that is in memory only, with what is to be said of it.
+///
+/// * `order`: the field by which it was split, where that was in an order
+/// * `pass`: hands on its texts
+pub(super) fn survey(
+    order: Option<String>,
+    pass: impl FnOnce(TakeTexts<'_>) -> Result<Passed, StageError>,
+) -> Result<Survey, StageError> {
+    let mut corpus = Corpus { order, ..Corpus::default() };
+    let Passed { tasks, remarks } = pass(&mut |split, texts| {
+        corpus.get_mut(split).extend(texts);
+        Ok(())
+    })?;
+    corpus.tasks = tasks;
+    Ok(Survey { remarks, finding: Some(Arc::new(corpus)), ..Survey::default() })
 }
 
 /// What to say again of a corpus that is there: how it differs from the one before, where that is another one.

@@ -57,6 +57,6 @@ pub use split::{
 pub use templates::{FORMAT as TEMPLATES_FORMAT, Sentences, Templates, TemplatesError, classes};
 pub use tokenize::{Labelling, Statistics, TextTokenizer, TokenizedText, TokenizerError};
 pub use tokenizer_config::with_tokenizer_config;
-pub use train_tokenizer::{TrainTokenizerError, train_tokenizer};
+pub use train_tokenizer::{TrainTokenizerError, WordCounts, train_tokenizer};
 pub use truth::{EntityTruth, Fit};
 pub use windows::{Window, Windowing, Windows};

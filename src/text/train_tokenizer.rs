@@ -1,4 +1,7 @@
 //! A byte-level BPE tokenizer trained on a corpus, in the form of ModernBERT's.
+//!
+//! 1. [`WordCounts::add`] counts the words of some texts, as often as there are more: texts need not be in memory, distinct words are;
+//! 2. [`WordCounts::train`] learns from them which pairs of tokens become one.
 
 mod bpe;
 
@@ -38,32 +41,81 @@ pub enum TrainTokenizerError {
     Tokenizer(#[from] TokenizerError),
 }
 
-/// Trains a tokenizer of at most `vocabulary_size` tokens, fewer where the texts give no more pairs that occur twice. It ends as soon as
-/// `cancelled` says so.
-///
-/// The result is a function of the texts as a multiset: merges are chosen by count, then by the numbers of the two tokens, and neither the
-/// order of the texts nor the number of threads enters. Runs without a break of more than [`super::pieces::LONGEST`] characters are cut.
+/// How often each word occurs, in the characters that stand for bytes.
+#[derive(Debug, Default)]
+pub struct WordCounts {
+    counts: HashMap<String, u64>,
+}
+
+/// Trains a tokenizer on texts that are in memory, as [`WordCounts::train`] does.
 ///
 /// # Errors
-/// [`TrainTokenizerError::VocabularyTooSmall`] for fewer than 261 tokens, [`TrainTokenizerError::Training`] when the library fails.
+/// As [`WordCounts::train`].
 pub fn train_tokenizer<'a>(
     texts: impl Iterator<Item = &'a str>,
     vocabulary_size: usize,
     cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Result<TextTokenizer, TrainTokenizerError> {
-    if vocabulary_size < BYTES + SPECIAL.len() {
-        return Err(TrainTokenizerError::VocabularyTooSmall { vocabulary_size });
+    let mut words = WordCounts::default();
+    words.add(texts.collect(), cancelled)?;
+    words.train(vocabulary_size, cancelled)
+}
+
+impl WordCounts {
+    /// Counts the words of more texts, on all threads of the current pool. It ends as soon as `cancelled` says so. Runs without a break of more than
+    /// [`super::pieces::LONGEST`] characters are cut.
+    ///
+    /// # Errors
+    /// [`TrainTokenizerError::Training`] when the library fails, [`TrainTokenizerError::Cancelled`].
+    pub fn add(
+        &mut self,
+        texts: Vec<&str>,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(), TrainTokenizerError> {
+        let add = |mut counts: HashMap<String, u64>, text: &str| {
+            count(text, &mut counts, cancelled)?;
+            Ok(counts)
+        };
+        let counts = texts.into_par_iter().try_fold(HashMap::new, add);
+        let counts = counts
+            .try_reduce(HashMap::new, |one, other| Ok::<_, TrainTokenizerError>(sum(one, other)))?;
+        self.counts = sum(std::mem::take(&mut self.counts), counts);
+        Ok(())
     }
-    let failed =
-        |error: tokenizers::Error| TrainTokenizerError::Training { reason: error.to_string() };
-    let byte_level = ByteLevel::new(false, true, true);
-    let words = count_words(texts.collect(), byte_level, cancelled)?;
-    let mut alphabet: Vec<char> = ByteLevel::alphabet().into_iter().collect();
-    alphabet.sort_unstable();
-    let initial =
-        SPECIAL.map(str::to_owned).into_iter().chain(alphabet.into_iter().map(String::from));
-    let learned = bpe::learn(&words, initial.collect(), vocabulary_size, cancelled);
-    let Learned { vocabulary, merges } = learned.ok_or(TrainTokenizerError::Cancelled)?;
+
+    /// Trains a tokenizer of at most `vocabulary_size` tokens, fewer where the words give no more pairs that occur twice. It ends as soon as `cancelled`
+    /// says so.
+    ///
+    /// The result is a function of the texts as a multiset: merges are chosen by count, then by the numbers of the two tokens, and neither the
+    /// order of the texts nor the number of threads enters.
+    ///
+    /// # Errors
+    /// [`TrainTokenizerError::VocabularyTooSmall`] for fewer than 261 tokens, [`TrainTokenizerError::Training`] when the library fails,
+    /// [`TrainTokenizerError::Cancelled`].
+    pub fn train(
+        self,
+        vocabulary_size: usize,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<TextTokenizer, TrainTokenizerError> {
+        if vocabulary_size < BYTES + SPECIAL.len() {
+            return Err(TrainTokenizerError::VocabularyTooSmall { vocabulary_size });
+        }
+        let mut alphabet: Vec<char> = ByteLevel::alphabet().into_iter().collect();
+        alphabet.sort_unstable();
+        let initial =
+            SPECIAL.map(str::to_owned).into_iter().chain(alphabet.into_iter().map(String::from));
+        let learned = bpe::learn(&self.counts, initial.collect(), vocabulary_size, cancelled);
+        assembled(learned.ok_or(TrainTokenizerError::Cancelled)?)
+    }
+}
+
+fn failed(error: tokenizers::Error) -> TrainTokenizerError {
+    TrainTokenizerError::Training { reason: error.to_string() }
+}
+
+/// The tokenizer of what was learned.
+fn assembled(learned: Learned) -> Result<TextTokenizer, TrainTokenizerError> {
+    let Learned { vocabulary, merges } = learned;
     let id =
         |token: &str| vocabulary.iter().position(|other| other == token).unwrap_or_default() as u32;
     let processor = TemplateProcessing::builder()
@@ -78,8 +130,8 @@ pub fn train_tokenizer<'a>(
     let mut whole = Tokenizer::new(model);
     whole.with_normalizer(Some(NFC)).map_err(failed)?;
     whole
-        .with_pre_tokenizer(Some(byte_level))
-        .with_decoder(Some(byte_level))
+        .with_pre_tokenizer(Some(byte_level()))
+        .with_decoder(Some(byte_level()))
         .with_post_processor(Some(processor));
     whole
         .add_special_tokens(
@@ -89,37 +141,40 @@ pub fn train_tokenizer<'a>(
     Ok(TextTokenizer::new(whole, Path::new("tokenizer.json"))?)
 }
 
-/// How often each word occurs, in the characters that stand for bytes; on all threads of the current pool.
-fn count_words(
-    texts: Vec<&str>,
-    byte_level: ByteLevel,
+/// How texts are broken into words, and their bytes written as characters.
+fn byte_level() -> ByteLevel {
+    ByteLevel::new(false, true, true)
+}
+
+/// Adds the words of a text.
+fn count(
+    text: &str,
+    counts: &mut HashMap<String, u64>,
     cancelled: &(dyn Fn() -> bool + Sync),
-) -> Result<HashMap<String, u64>, TrainTokenizerError> {
-    let failed =
-        |error: tokenizers::Error| TrainTokenizerError::Training { reason: error.to_string() };
-    let add = |mut counts: HashMap<String, u64>, text: &str| {
-        for piece in Breaks::Classes.pieces(text) {
-            if cancelled() {
-                return Err(TrainTokenizerError::Cancelled);
-            }
-            let mut normalized = NormalizedString::from(piece);
-            NFC.normalize(&mut normalized).map_err(failed)?;
-            let mut words = PreTokenizedString::from(normalized);
-            byte_level.pre_tokenize(&mut words).map_err(failed)?;
-            for (word, _, _) in words.get_splits(OffsetReferential::Original, OffsetType::None) {
-                match counts.get_mut(word) {
-                    Some(count) => *count += 1,
-                    None => drop(counts.insert(word.to_owned(), 1)),
-                }
+) -> Result<(), TrainTokenizerError> {
+    for piece in Breaks::Classes.pieces(text) {
+        if cancelled() {
+            return Err(TrainTokenizerError::Cancelled);
+        }
+        let mut normalized = NormalizedString::from(piece);
+        NFC.normalize(&mut normalized).map_err(failed)?;
+        let mut words = PreTokenizedString::from(normalized);
+        byte_level().pre_tokenize(&mut words).map_err(failed)?;
+        for (word, _, _) in words.get_splits(OffsetReferential::Original, OffsetType::None) {
+            match counts.get_mut(word) {
+                Some(count) => *count += 1,
+                None => drop(counts.insert(word.to_owned(), 1)),
             }
         }
-        Ok(counts)
-    };
-    texts.into_par_iter().try_fold(HashMap::new, add).try_reduce(HashMap::new, |one, other| {
-        let (mut more, fewer) = if one.len() < other.len() { (other, one) } else { (one, other) };
-        fewer.into_iter().for_each(|(word, count)| *more.entry(word).or_default() += count);
-        Ok(more)
-    })
+    }
+    Ok(())
+}
+
+/// The counts of both, the smaller ones added to the others.
+fn sum(one: HashMap<String, u64>, other: HashMap<String, u64>) -> HashMap<String, u64> {
+    let (mut more, fewer) = if one.len() < other.len() { (other, one) } else { (one, other) };
+    fewer.into_iter().for_each(|(word, count)| *more.entry(word).or_default() += count);
+    more
 }
 
 #[cfg(test)]
@@ -215,6 +270,19 @@ mod tests {
         let mut reversed = texts();
         reversed.reverse();
         assert!(saved(2, &reversed) == first);
+    }
+
+    #[test]
+    fn words_that_are_counted_some_texts_at_a_time_give_the_same_tokenizer() {
+        let all = texts();
+        let mut words = WordCounts::default();
+        for texts in all.chunks(7) {
+            words.add(texts.iter().map(String::as_str).collect(), &|| false).unwrap();
+        }
+        let (folder, tokenizer) = (tempfile::tempdir().unwrap(), words.train(400, &|| false));
+        tokenizer.unwrap().save(&folder.path().join("tokenizer.json")).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("tokenizer.json")).unwrap();
+        assert!(text == saved(1, &all));
     }
 
     #[test]

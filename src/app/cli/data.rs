@@ -7,13 +7,14 @@ use super::args::{Data, When};
 use super::cost::entry_folder;
 use super::project::Project;
 use super::{Failure, terminal};
-use crate::app::tools::{Look, Tokenizing};
+use crate::app::tools::{Look, Looking, Tokenizing};
 use crate::base::problem::Help as _;
 use crate::engine::exec;
 use crate::engine::plan::{NodeId, Plan};
-use crate::engine::stage::{Artifact as _, Remark};
+use crate::engine::stage::{Artifact as _, Remark, StageError};
 use crate::engine::store::Store;
 use crate::stages::artifacts::{Backbone, CorpusFiles};
+use crate::stages::{self, Passed};
 
 /// How files of texts are called, and no experiment is.
 const TEXTS: [&str; 10] =
@@ -44,7 +45,7 @@ pub fn run(arguments: &Data, when: When) -> Result<(), Failure> {
         return terminal::json(&value);
     }
     let color = terminal::prints_colors(when);
-    let mut text = look.to_text(stage, &messages, arguments.examples, color);
+    let mut text = look.to_text(stage, &messages, color);
     if let (Some(index), Some(of)) = (fold["index"].as_u64(), fold["of"].as_u64()) {
         let last = of.saturating_sub(1);
         writeln!(text, "\nthis is fold {index} of 0 to {last}: in each, other texts validate")
@@ -59,33 +60,94 @@ pub fn run(arguments: &Data, when: When) -> Result<(), Failure> {
     terminal::print_styled(&text)
 }
 
-/// Looks at the corpus of a node: in the store, else as its stage reads it.
+/// Looks at the corpus of a node: in the store, else as its stage makes it.
 fn look(
     plan: &Plan,
     id: NodeId,
     store: &Store,
     arguments: &Data,
 ) -> Result<(Look, Vec<String>), Failure> {
-    let how = tokenizing(plan, id, store);
+    let failed = |error: StageError| Failure::failed_of(&error);
+    let looking = Looking::new(tokenizing(plan, id, store), arguments.examples).map_err(failed)?;
     if let Some(folder) = entry_folder(plan, id, store) {
-        return Look::stored(&folder, how).map_err(|error| Failure::failed_of(&error));
+        return looking.stored(&folder).map_err(failed);
     }
+    match passed(plan, id, looking)? {
+        Ok(looked) => Ok(looked),
+        Err(looking) => surveyed(plan, id, store, arguments, looking),
+    }
+}
+
+/// Looks at the texts of a stage that makes them of its parameters alone, of which few are in memory at a time. Gives `looking` back where it is another
+/// one.
+fn passed(
+    plan: &Plan,
+    id: NodeId,
+    mut looking: Looking,
+) -> Result<Result<(Look, Vec<String>), Looking>, Failure> {
+    let stage = &plan.node(id).stage;
+    let (mut heads, mut remarks) = (Vec::new(), Vec::new());
+    // What is said of a stage is what is said of all of its nodes.
+    for other in plan.ids().filter(|other| plan.node(*other).stage == *stage) {
+        let node = plan.node(other);
+        let mut is_unreadable = false;
+        let passed =
+            stages::pass(node.kind, &node.instance.parameters(), &mut |split, texts| match other
+                == id
+            {
+                true => looking.add(split, &texts).inspect_err(|_| is_unreadable = true),
+                false => Ok(()),
+            });
+        match passed {
+            None => return Ok(Err(looking)),
+            Some(Ok(Passed { tasks, remarks: more })) => {
+                if other == id {
+                    heads = tasks.heads;
+                }
+                for remark in more {
+                    if !remarks.contains(&remark) {
+                        remarks.push(remark);
+                    }
+                }
+            }
+            Some(Err(error)) if is_unreadable => return Err(Failure::failed_of(&error)),
+            Some(Err(error)) => return Err(wrong(stage, &error)),
+        }
+    }
+    Ok(Ok((looking.finish(heads), remarks.iter().filter_map(message).collect())))
+}
+
+/// Looks at a corpus that stands on others, in memory.
+fn surveyed(
+    plan: &Plan,
+    id: NodeId,
+    store: &Store,
+    arguments: &Data,
+    looking: Looking,
+) -> Result<(Look, Vec<String>), Failure> {
     let stage = &plan.node(id).stage;
     let surveyed = exec::survey(plan, store);
     let said = surveyed.found.iter().find(|found| found.stage == *stage);
     if let Some(error) = said.and_then(|found| found.errors.first()) {
-        let message = format!("stage `{stage}`: {error}");
-        return Err(Failure::usage(message).with_lines().with_help_of(error.help()));
+        return Err(wrong(stage, error));
     }
-    let found = surveyed.findings[id.index()].clone();
-    let look = found.map(|found| Look::found(found, how)).transpose();
-    let look = look.map_err(|error| Failure::failed_of(&error))?.flatten().ok_or_else(|| {
+    let look = match &surveyed.findings[id.index()] {
+        Some(found) => looking.found(&**found).map_err(|error| Failure::failed_of(&error))?,
+        None => None,
+    };
+    let look = look.ok_or_else(|| {
         let file = arguments.file.display();
         Failure::usage(format!("the corpus of stage `{stage}` is not there yet"))
             .with_help(format!("`pipeline run {file} {stage}` makes it"))
     })?;
     let remarks = said.map_or(&[][..], |found| &found.remarks);
     Ok((look, remarks.iter().filter_map(message).collect()))
+}
+
+/// What a run would fail with.
+fn wrong(stage: &str, error: &StageError) -> Failure {
+    let message = format!("stage `{stage}`: {error}");
+    Failure::usage(message).with_lines().with_help_of(error.help())
 }
 
 /// The corpora of the first trial, in the plan's order.

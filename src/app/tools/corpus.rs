@@ -37,6 +37,7 @@ pub struct Tokenizing {
 struct Tokens {
     /// The stage that makes them.
     stage: Arc<str>,
+    tokenizer: TextTokenizer,
     max_length: u64,
     in_windows: bool,
     /// By split.
@@ -46,66 +47,115 @@ struct Tokens {
 }
 
 impl Tokens {
-    fn of(corpus: &Corpus, how: Tokenizing) -> Result<Self, StageError> {
-        let failed = |error: TokenizerError| StageError::new(error.to_string());
-        let tokenizer =
-            TextTokenizer::load(&how.backbone.join(Backbone::TOKENIZER)).map_err(failed)?;
-        let labels = LabelSet::of(corpus.entity_labels());
-        let (mut lengths, mut inside): ([Lengths; 3], [usize; 3]) = Default::default();
-        for split in Split::ALL {
-            let (tokens, _) = tokenizer
-                .encode_split(corpus.get(split), &labels, &corpus.tasks.heads, LONGEST)
-                .map_err(failed)?;
-            (0..tokens.len()).for_each(|row| lengths[split as usize].add(tokens.range(row).len()));
-            inside[split as usize] = tokens.truth.count(Fit::InsideTokens);
-        }
-        let Tokenizing { stage, max_length, in_windows, .. } = how;
-        Ok(Self { stage, max_length, in_windows, lengths, inside })
+    fn new(how: Tokenizing) -> Result<Self, StageError> {
+        let Tokenizing { stage, max_length, in_windows, backbone } = how;
+        let tokenizer = TextTokenizer::load(&backbone.join(Backbone::TOKENIZER));
+        let tokenizer = tokenizer.map_err(|error| failed(&error))?;
+        let (lengths, inside) = Default::default();
+        Ok(Self { stage, tokenizer, max_length, in_windows, lengths, inside })
+    }
+
+    fn add(&mut self, split: Split, texts: &[Example]) -> Result<(), StageError> {
+        // Whether an entity is whole tokens does not depend on the labels of other texts.
+        let labels = texts.iter().flat_map(Example::entities).map(|entity| entity.label.as_str());
+        let labels = LabelSet::of(labels.collect::<BTreeSet<&str>>());
+        let encoded = self.tokenizer.encode_split(texts, &labels, &[], LONGEST);
+        let (tokens, _) = encoded.map_err(|error| failed(&error))?;
+        let lengths = &mut self.lengths[split as usize];
+        (0..tokens.len()).for_each(|row| lengths.add(tokens.range(row).len()));
+        self.inside[split as usize] += tokens.truth.count(Fit::InsideTokens);
+        Ok(())
     }
 }
 
-/// What is in a corpus.
-pub struct Look {
-    corpus: Arc<Corpus>,
-    /// By split.
-    splits: [Description; 3],
-    tokens: Option<Tokens>,
+fn failed(error: &TokenizerError) -> StageError {
+    StageError::new(error.to_string())
 }
 
-impl Look {
-    /// Looks at a corpus that was read already; `None` where `corpus` is something else.
+/// Looks at the texts of a corpus as they come.
+pub struct Looking {
+    splits: [Description; 3],
+    tokens: Option<Tokens>,
+    /// How many texts are to be shown.
+    most: usize,
+    /// The first texts to train on that differ, numbers masked.
+    shown: Vec<Example>,
+    told: BTreeSet<String>,
+}
+
+impl Looking {
+    /// * `how`: the corpus becomes tokens, where it does
+    /// * `most`: how many texts are shown
     ///
     /// # Errors
-    /// As [`stored`](Self::stored).
-    pub fn found(
-        corpus: Arc<dyn Any + Send + Sync>,
-        how: Option<Tokenizing>,
-    ) -> Result<Option<Self>, StageError> {
-        corpus.downcast().ok().map(|corpus| Self::at(corpus, how)).transpose()
+    /// When the tokenizer cannot be read.
+    pub fn new(how: Option<Tokenizing>, most: usize) -> Result<Self, StageError> {
+        let tokens = how.map(Tokens::new).transpose()?;
+        let (splits, shown, told) = Default::default();
+        Ok(Self { splits, tokens, most, shown, told })
+    }
+
+    /// Looks at some texts of a split.
+    ///
+    /// # Errors
+    /// When a text cannot be tokenized.
+    pub fn add(&mut self, split: Split, texts: &[Example]) -> Result<(), StageError> {
+        if let Some(tokens) = &mut self.tokens {
+            tokens.add(split, texts)?;
+        }
+        for example in texts {
+            self.splits[split as usize].add(example);
+            // Lines of one template say no more than the first of them.
+            if split == Split::Train
+                && self.shown.len() < self.most
+                && self.told.insert(mask(&example.text))
+            {
+                self.shown.push(example.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Looks at a corpus in its folder, and returns what the folder says of it beside.
     ///
     /// # Errors
     /// When the folder, or the tokenizer, cannot be read.
-    pub fn stored(
-        folder: &Path,
-        how: Option<Tokenizing>,
-    ) -> Result<(Self, Vec<String>), StageError> {
+    pub fn stored(mut self, folder: &Path) -> Result<(Look, Vec<String>), StageError> {
         let files = CorpusFiles::open(folder)?;
-        let look = Self::at(Arc::new(files.read()?), how)?;
-        Ok((look, files.caveats.into_iter().map(|caveat| caveat.message).collect()))
+        files.for_some(|split, texts| self.add(split, &texts))?;
+        let messages = files.caveats.into_iter().map(|caveat| caveat.message).collect();
+        Ok((self.finish(files.tasks.heads), messages))
     }
 
-    fn at(corpus: Arc<Corpus>, how: Option<Tokenizing>) -> Result<Self, StageError> {
-        let tokens = how.map(|how| Tokens::of(&corpus, how)).transpose()?;
-        let mut splits: [Description; 3] = Default::default();
-        for split in Split::ALL {
-            corpus.get(split).iter().for_each(|example| splits[split as usize].add(example));
-        }
-        Ok(Self { corpus, splits, tokens })
+    /// Looks at a corpus in memory; `None` where `corpus` is something else.
+    ///
+    /// # Errors
+    /// When a text cannot be tokenized.
+    pub fn found(mut self, corpus: &(dyn Any + Send + Sync)) -> Result<Option<Look>, StageError> {
+        let Some(corpus) = corpus.downcast_ref::<Corpus>() else { return Ok(None) };
+        Split::ALL.into_iter().try_for_each(|split| self.add(split, corpus.get(split)))?;
+        Ok(Some(self.finish(corpus.tasks.heads.clone())))
     }
 
+    /// * `heads`: what the texts are labelled for
+    #[must_use]
+    pub fn finish(self, heads: Vec<ClassHead>) -> Look {
+        let Self { splits, tokens, shown, .. } = self;
+        Look { heads, splits, tokens, shown }
+    }
+}
+
+/// What is in a corpus.
+pub struct Look {
+    heads: Vec<ClassHead>,
+    /// By split.
+    splits: [Description; 3],
+    tokens: Option<Tokens>,
+    /// Texts to train on.
+    shown: Vec<Example>,
+}
+
+impl Look {
     /// * `messages`: what else there is to say
     #[must_use]
     pub fn to_json(&self, stage: &str, messages: &[String]) -> Value {
@@ -127,11 +177,10 @@ impl Look {
     /// For a terminal: what is foreign in it is written out, colours are ours.
     ///
     /// * `messages`: what else there is to say
-    /// * `count`: how many texts are shown
     #[must_use]
-    pub fn to_text(&self, stage: &str, messages: &[String], count: usize, color: bool) -> String {
+    pub fn to_text(&self, stage: &str, messages: &[String], color: bool) -> String {
         let numbers = self.numbers(stage, messages);
-        visible::text(&numbers).into_owned() + &examples(&self.corpus, count, color)
+        visible::text(&numbers).into_owned() + &self.examples(color)
     }
 
     fn numbers(&self, stage: &str, messages: &[String]) -> String {
@@ -157,7 +206,7 @@ impl Look {
         if contradicting != [0; 3] {
             table.numbers("  and labelled otherwise", contradicting);
         }
-        self.classes(&mut table, &self.corpus.tasks.heads);
+        self.classes(&mut table);
         self.labels(&mut table);
         let inside_words = self.each(|split| split.inside_words);
         if inside_words != [0; 3] {
@@ -181,8 +230,8 @@ impl Look {
         self.splits.each_ref().map(value)
     }
 
-    fn classes(&self, table: &mut Table, heads: &[ClassHead]) {
-        for ClassHead { name, classes } in heads {
+    fn classes(&self, table: &mut Table) {
+        for ClassHead { name, classes } in &self.heads {
             table.row(&format!("classes of `{name}`"), Default::default());
             let count = |split: &Description, class: &str| {
                 split.classes.get(name).and_then(|it| it.get(class)).copied().unwrap_or(0)
@@ -200,8 +249,13 @@ impl Look {
         }
     }
 
+    /// The types of the entities, in order.
+    fn types(&self) -> Vec<&str> {
+        unique(self.splits.iter().flat_map(|split| split.labels.keys()))
+    }
+
     fn labels(&self, table: &mut Table) {
-        let labels = unique(self.splits.iter().flat_map(|split| split.labels.keys()));
+        let labels = self.types();
         if labels.is_empty() {
             return;
         }
@@ -216,6 +270,30 @@ impl Look {
                 shown.join(", "),
             );
         }
+    }
+
+    /// Texts to train on, as far as a person reads them, with their entities marked.
+    fn examples(&self, color: bool) -> String {
+        let labels = self.types();
+        let number = |label: &str| labels.binary_search(&label).unwrap_or(0);
+        let shown = |example: &Example| {
+            let marks: Vec<Mark<'_>> = example
+                .entities()
+                .iter()
+                .filter(|it| it.end <= SHOWN)
+                .map(|it| Mark { start: it.start, end: it.end, label: &it.label })
+                .collect();
+            let classes: Vec<&str> = example.classes.values().map(String::as_str).collect();
+            let classes = if classes.is_empty() {
+                String::new()
+            } else {
+                format!("{}: ", visible::line(&classes.join(", ")))
+            };
+            let text = short(&example.text, SHOWN + 3);
+            format!("  {classes}{}\n", marked(&text, &marks, color, number))
+        };
+        let texts: String = self.shown.iter().map(shown).collect();
+        if texts.is_empty() { texts } else { format!("\nexamples\n{texts}") }
     }
 
     fn fields(&self) -> String {
@@ -288,31 +366,4 @@ impl Table {
         }
         text
     }
-}
-
-/// The first texts to train on, as far as a person reads them, with their entities marked.
-fn examples(corpus: &Corpus, count: usize, color: bool) -> String {
-    let labels: Vec<&str> = corpus.entity_labels().into_iter().collect();
-    let number = |label: &str| labels.binary_search(&label).unwrap_or(0);
-    let shown = |example: &Example| {
-        let marks: Vec<Mark<'_>> = example
-            .entities
-            .iter()
-            .flatten()
-            .filter(|it| it.end <= SHOWN)
-            .map(|it| Mark { start: it.start, end: it.end, label: &it.label })
-            .collect();
-        let classes: Vec<&str> = example.classes.values().map(String::as_str).collect();
-        let classes = if classes.is_empty() {
-            String::new()
-        } else {
-            format!("{}: ", visible::line(&classes.join(", ")))
-        };
-        format!("  {classes}{}\n", marked(&short(&example.text, SHOWN + 3), &marks, color, number))
-    };
-    // Lines of one template say no more than the first of them.
-    let mut told = BTreeSet::new();
-    let texts = corpus.train.iter().filter(|example| told.insert(mask(&example.text)));
-    let texts: String = texts.take(count).map(shown).collect();
-    if texts.is_empty() { texts } else { format!("\nexamples\n{texts}") }
 }

@@ -13,7 +13,7 @@ mod tagged_words;
 mod trained;
 
 pub use bench::{Measurement, Workload, bench};
-pub use corpus::{Look, Tokenizing};
+pub use corpus::{Look, Looking, Tokenizing};
 pub use difference::{Difference, Differences, Over, Replicate};
 pub use export::{ExportError, Exported, Exporter};
 pub use machine::{bf16_instructions, gpu};

@@ -142,7 +142,11 @@ impl CorpusFiles {
         self.for_some_of(&Split::ALL, each)
     }
 
-    fn for_some_of(
+    /// The same of some splits.
+    ///
+    /// # Errors
+    /// As [`for_some`](Self::for_some).
+    pub fn for_some_of(
         &self,
         splits: &[Split],
         mut each: impl FnMut(Split, Vec<Example>) -> Result<(), StageError>,

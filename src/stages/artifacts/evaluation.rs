@@ -358,8 +358,8 @@ pub struct Predictions<'a> {
     pub examples: &'a [Example],
     /// What the model has heads for.
     pub tasks: &'a CorpusTasks,
-    /// One for each example.
-    pub predicted: &'a [Prediction],
+    /// What is said of an example, by its number.
+    pub predicted: &'a dyn Fn(usize) -> Prediction,
     /// Whether the texts are written, too.
     pub texts: bool,
 }
@@ -428,9 +428,9 @@ impl Predictions<'_> {
         let mut rows = files::CsvFile::create(path.to_owned())?;
         let columns = leading.iter().map(|name| (*name).to_owned()).chain(own.clone());
         rows.record(columns.chain(others.iter().map(column)))?;
-        for (example, predicted) in self.examples.iter().zip(self.predicted) {
+        for (number, example) in self.examples.iter().enumerate() {
             let field = |name: &&str| example.fields.get(*name).cloned().unwrap_or_default();
-            let cells = self.own_cells(example, predicted);
+            let cells = self.own_cells(example, &(self.predicted)(number));
             rows.record(leading.iter().map(field).chain(cells).chain(others.iter().map(field)))?;
         }
         rows.finish()
@@ -502,8 +502,7 @@ mod tests {
             example("Bob", &[("host", "web-1")]),
         ];
         let classes = vec![PredictedClass { class: 0, score: 1e-7 }];
-        let predicted = Prediction { classes, entities: Some(Vec::new()) };
-        let predicted = [predicted.clone(), predicted];
+        let predicted = |_| Prediction { classes: classes.clone(), entities: Some(Vec::new()) };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("predictions.csv");
         let tasks = &CorpusTasks::default();

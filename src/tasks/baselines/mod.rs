@@ -1,6 +1,6 @@
 //! What a corpus gives away without a model: predictors that are fitted in seconds, to hold a model against.
 //!
-//! 1. [`Baseline::fit`] looks at labelled texts;
+//! 1. [`Baseline::fit`] looks at labelled texts, once or twice, some at a time: what is kept of them is what it answers by;
 //! 2. [`Baseline::predict`] answers for a text what a model would: its entities, and a probability for each class of each head.
 //!
 //! None of them draws anything: the same texts in the same order give the same answers.
@@ -17,9 +17,9 @@ mod words;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::classes::shares;
-use self::gazetteer::Gazetteer;
-use self::linear::Linear;
+use self::classes::Counts;
+use self::gazetteer::{Gazetteer, Names};
+use self::linear::{Linear, Sample};
 use self::lookup::Lookup;
 pub use self::said::Said;
 pub use self::words::as_tokens;
@@ -69,20 +69,56 @@ enum Fitted {
 }
 
 impl Baseline {
-    /// * `texts`: to learn from
-    #[must_use]
-    pub fn fit(method: Method, texts: &[Example], tasks: &CorpusTasks) -> Self {
-        let fitted = match method {
-            Method::Majority => Fitted::Majority,
-            Method::Lookup => Fitted::Lookup(Lookup::new(texts, &tasks.heads, false)),
-            Method::Masked => Fitted::Lookup(Lookup::new(texts, &tasks.heads, true)),
-            Method::Linear => Fitted::Linear(
-                tasks.heads.iter().map(|head| Linear::fit(texts, head)).collect(),
-                Gazetteer::of(texts),
-            ),
+    /// * `texts`: hands out those to learn from, some at a time, in the same order as often as it is asked
+    ///
+    /// # Errors
+    /// Those of `texts`.
+    pub fn fit<E>(
+        method: Method,
+        tasks: &CorpusTasks,
+        texts: impl Fn(&mut dyn FnMut(&[Example])) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let heads = &tasks.heads;
+        let mut counts: Vec<Counts> = heads.iter().map(Counts::new).collect();
+        let mut count = |texts: &[Example]| {
+            for (counts, head) in counts.iter_mut().zip(heads) {
+                texts.iter().for_each(|example| counts.add(example, head));
+            }
         };
-        let priors = tasks.heads.iter().map(|head| shares(texts.iter(), head)).collect();
-        Self { tags: tasks.tagging, priors, fitted }
+        let fitted = match method {
+            Method::Majority => {
+                texts(&mut count)?;
+                Fitted::Majority
+            }
+            Method::Lookup | Method::Masked => {
+                let mut lookup = Lookup::new(heads, method == Method::Masked);
+                texts(&mut |texts| {
+                    count(texts);
+                    texts.iter().for_each(|example| lookup.add(example));
+                })?;
+                Fitted::Lookup(lookup)
+            }
+            Method::Linear => {
+                let mut names = Names::default();
+                texts(&mut |texts| {
+                    count(texts);
+                    names.add(texts);
+                })?;
+                let mut samples: Vec<Sample> =
+                    counts.iter().map(|counts| Sample::of(counts.total())).collect();
+                texts(&mut |texts| {
+                    for (sample, head) in samples.iter_mut().zip(heads) {
+                        texts.iter().for_each(|example| sample.add(example, head));
+                    }
+                    names.count(texts);
+                })?;
+                let linear = samples.iter().zip(heads);
+                let linear = linear.map(|(sample, head)| Linear::fit(sample, head)).collect();
+                Fitted::Linear(linear, names.gazetteer())
+            }
+        };
+        let priors = counts.iter().map(Counts::shares).collect();
+        Ok(Self { tags: tasks.tagging, priors, fitted })
     }
 
     #[must_use]

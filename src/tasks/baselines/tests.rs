@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use serde::Deserialize;
 
@@ -27,9 +28,22 @@ fn tasks(classes: &[&str]) -> CorpusTasks {
     CorpusTasks { tagging: true, heads: vec![ClassHead { name: "kind".to_owned(), classes }] }
 }
 
+fn fitted(method: Method, texts: &[Example], tasks: &CorpusTasks) -> Baseline {
+    fitted_by(2, method, texts, tasks)
+}
+
+/// A baseline that is handed so many texts at a time.
+fn fitted_by(count: usize, method: Method, texts: &[Example], tasks: &CorpusTasks) -> Baseline {
+    let fitted = Baseline::fit(method, tasks, |each| {
+        texts.chunks(count).for_each(each);
+        Ok::<(), Infallible>(())
+    });
+    fitted.unwrap_or_else(|never| match never {})
+}
+
 /// What a baseline says of `text`: the probability of `b`, and the entities as `start..end LABEL`.
 fn said(method: Method, texts: &[Example], text: &str) -> (f64, Vec<String>) {
-    let said = Baseline::fit(method, texts, &tasks(&["a", "b"])).predict(text);
+    let said = fitted(method, texts, &tasks(&["a", "b"])).predict(text);
     let shown = |it: &Entity| format!("{}..{} {}", it.start, it.end, it.label);
     let entities = said.entities.expect("texts are labelled for them");
     (said.classes[0][1], entities.iter().map(shown).collect())
@@ -87,6 +101,29 @@ fn a_head_of_which_one_class_occurs_has_nothing_to_tell_apart() {
     assert_eq!(said(Method::Linear, &texts, "x").0, 0.0);
 }
 
+#[test]
+fn neither_how_many_texts_come_at_a_time_nor_threads_change_an_answer() {
+    let text = |number: usize| {
+        let (place, level) = (["Rome", "New York", "Oslo"][number % 3], number % 5);
+        let text = format!("{place} reports level {level} at {number}");
+        let class = ["a", "b"][usize::from(level > 2)];
+        example(&text, (!number.is_multiple_of(7)).then_some(class), &[(0, place.len(), "LOC")])
+    };
+    let texts: Vec<Example> = (0..60).map(text).collect();
+    let tasks = tasks(&["a", "b"]);
+    for method in [Method::Majority, Method::Lookup, Method::Masked, Method::Linear] {
+        let answers = |count, threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let baseline = fitted_by(count, method, &texts, &tasks);
+                (0..90).map(|number| baseline.predict(&text(number).text)).collect::<Vec<Said>>()
+            })
+        };
+        let all_at_once = answers(60, 1);
+        assert!([1, 7].iter().all(|count| answers(*count, 3) == all_at_once), "{method:?}");
+    }
+}
+
 #[derive(Deserialize)]
 struct Fixture {
     train: Vec<(String, String)>,
@@ -104,7 +141,7 @@ fn logistic_regression_gives_the_probabilities_of_scikit_learn() {
         let texts: Vec<Example> =
             fixture.train.iter().map(|(text, class)| example(text, Some(class), &[])).collect();
         let classes: Vec<&str> = fixture.classes.iter().map(String::as_str).collect();
-        let baseline = Baseline::fit(Method::Linear, &texts, &tasks(&classes));
+        let baseline = fitted(Method::Linear, &texts, &tasks(&classes));
         for (text, expected) in fixture.test.iter().zip(&fixture.probabilities) {
             let found = &baseline.predict(text).classes[0];
             for (found, expected) in found.iter().zip(expected) {

@@ -15,7 +15,7 @@ use crate::text::{CorpusTasks, EncodedSplit, Entity, Example, Fit, LabelSet, wor
 #[must_use]
 pub fn as_tokens(
     examples: &[Example],
-    said: &[Said],
+    said: Vec<Said>,
     tasks: &CorpusTasks,
     labels: &LabelSet,
 ) -> (EncodedSplit, Predicted) {
@@ -28,7 +28,7 @@ pub fn as_tokens(
         split.classes.insert(head.name.clone(), examples.iter().map(class).collect());
     }
     let mut tags = Vec::new();
-    for (example, said) in examples.iter().zip(said) {
+    for (example, said) in examples.iter().zip(&said) {
         let found = said.entities.as_deref().unwrap_or_default();
         let words = cut_words(&example.text, example.entities.iter().flatten().chain(found));
         match &example.entities {
