@@ -152,13 +152,16 @@ pub fn of_corpus(labels: usize, tasks: &CorpusTasks) -> Vec<Task> {
 /// What a corpus has labels for that was made for these tasks.
 #[must_use]
 pub fn to_corpus(tasks: &[Task]) -> CorpusTasks {
-    let head = |task: &Task| {
-        Some(ClassHead { name: task.name.clone(), classes: task.classes()?.to_vec() })
-    };
-    CorpusTasks {
-        tagging: tasks.iter().any(|task| !task.is_of_texts()),
-        heads: tasks.iter().filter_map(head).collect(),
+    let mut of = CorpusTasks { tagging: false, heads: Vec::new() };
+    for Task { name, kind, .. } in tasks {
+        match kind {
+            Kind::Tagging(_) => of.tagging = true,
+            Kind::Classification(classes) => {
+                of.heads.push(ClassHead { name: name.clone(), classes: classes.clone() });
+            }
+        }
     }
+    of
 }
 
 /// What figures call the task of this name, whose classes they need not know.

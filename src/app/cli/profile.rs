@@ -74,8 +74,9 @@ impl Profile {
     /// The cluster that work is submitted to; `None` where it is done here.
     #[must_use]
     pub fn cluster(&self) -> Option<Cluster> {
-        if self.executor.unwrap_or_default() == Executor::Threads {
-            return None;
+        match self.executor.unwrap_or_default() {
+            Executor::Threads => return None,
+            Executor::Slurm => {}
         }
         let Self { partition, account, qos, constraint, gres, options, .. } = self.clone();
         let Self { cpus, memory, gpus, time, .. } = *self;

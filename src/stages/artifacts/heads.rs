@@ -10,7 +10,7 @@ use super::files;
 use crate::base::visible;
 use crate::engine::stage::StageError;
 use crate::nn::HeadKind;
-use crate::tasks::{self, Decode, Decoding, Reading, Tagging, tagging};
+use crate::tasks::{self, Decode, Decoding, Kind, Reading, Tagging, tagging};
 use crate::text::{ClassHead, CorpusTasks, LabelSet, Windowing};
 
 /// The heads of a model, and how a text is handed to them.
@@ -86,9 +86,9 @@ impl Heads {
         kind: HeadKind,
     ) -> Self {
         let head = |trained: &tasks::Task| {
-            let (task, labels) = match trained.classes() {
-                None => (Task::Tagging, labels.names()),
-                Some(classes) => (Task::Classification, classes),
+            let (task, labels) = match &trained.kind {
+                Kind::Tagging(_) => (Task::Tagging, labels.names()),
+                Kind::Classification(classes) => (Task::Classification, &classes[..]),
             };
             let labels = labels.to_vec();
             let Reading { threshold, temperature } = trained.reading;
