@@ -3,8 +3,6 @@
 //! Reference: scikit-learn's `LogisticRegression(C=1.0)`: the sum of the texts' losses and half the squared weights, intercepts left out. Of two
 //! classes it has one vector, for which here two opposite halves stand: their squares count twice.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::classes::class_of;
@@ -57,11 +55,11 @@ impl Linear {
         let texts: Vec<&str> = sample.texts.iter().map(|(text, _)| text.as_str()).collect();
         let vocabulary = Vocabulary::of(&texts);
         let row = |(text, class): &(String, usize)| (vocabulary.vector(text), *class);
-        let rows: Vec<(SparseVector, usize)> = sample.texts.par_iter().map(row).collect();
         let classes = head.classes.len();
         let width = vocabulary.len() + 1;
+        let rows = Rows::of(sample.texts.par_iter().map(row).collect(), width);
         let weights = minimise(vec![0.0; classes * width], |weights, gradient| {
-            loss(weights, gradient, &rows, width)
+            loss(weights, gradient, &rows)
         });
         Some(Self { vocabulary, classes, weights: transposed(&weights, width) })
     }
@@ -72,6 +70,34 @@ impl Linear {
         logits(&self.weights, &self.vocabulary.vector(text), &mut probabilities);
         softmax(&mut probabilities);
         probabilities
+    }
+}
+
+/// Texts as vectors with their classes. All are cut at the same features, so that threads share the work on slopes.
+struct Rows {
+    vectors: Vec<(SparseVector, usize)>,
+    /// Features, and one for the intercept.
+    width: usize,
+    /// Where each [part](FEATURES) of the features begins in a vector, and where the last one ends: `(rows, parts + 1)`.
+    cuts: Vec<usize>,
+}
+
+impl Rows {
+    fn of(vectors: Vec<(SparseVector, usize)>, width: usize) -> Self {
+        let firsts = (0..=width.div_ceil(FEATURES)).map(|part| part * FEATURES);
+        let cut = |vector: &SparseVector, first| {
+            vector.partition_point(|(feature, _)| (*feature as usize) < first)
+        };
+        let cuts = vectors.iter().flat_map(|(vector, _)| firsts.clone().map(|it| cut(vector, it)));
+        let cuts = cuts.collect();
+        Self { vectors, width, cuts }
+    }
+
+    /// What each vector has of a part of the features.
+    fn of_part(&self, part: usize) -> impl Iterator<Item = &[(u32, f64)]> {
+        let cuts = self.cuts.chunks(self.width.div_ceil(FEATURES) + 1);
+        let vectors = self.vectors.iter().zip(cuts);
+        vectors.map(move |((vector, _), cuts)| &vector[cuts[part]..cuts[part + 1]])
     }
 }
 
@@ -107,12 +133,9 @@ fn softmax(logits: &mut [f64]) {
 /// The penalised loss, with its gradient in place of what `gradient` held.
 ///
 /// * `weights`, `gradient`: `(classes, width)`, the intercepts last
-fn loss(
-    weights: &[f64],
-    gradient: &mut [f64],
-    rows: &[(SparseVector, usize)],
-    width: usize,
-) -> f64 {
+fn loss(weights: &[f64], gradient: &mut [f64], rows: &Rows) -> f64 {
+    let Rows { vectors, width, .. } = rows;
+    let width = *width;
     let classes = weights.len() / width;
     let penalty = if classes == 2 { 2.0 } else { 1.0 };
     let mut total = 0.0;
@@ -123,12 +146,12 @@ fn loss(
     }
     // The classes of a feature lie side by side, so that each feature of a row is one place in memory.
     let by_feature = transposed(weights, width); // (width, classes)
-    let mut slopes = vec![0.0; rows.len() * classes];
-    slopes.par_chunks_mut(classes).zip(rows).with_min_len(64).for_each(|(slopes, (row, _))| {
+    let mut slopes = vec![0.0; vectors.len() * classes];
+    slopes.par_chunks_mut(classes).zip(vectors).with_min_len(64).for_each(|(slopes, (row, _))| {
         logits(&by_feature, row, slopes);
         softmax(slopes);
     });
-    for (slopes, (_, class)) in slopes.chunks_mut(classes).zip(rows) {
+    for (slopes, (_, class)) in slopes.chunks_mut(classes).zip(vectors) {
         total -= slopes[*class].max(f64::MIN_POSITIVE).ln();
         slopes[*class] -= 1.0;
     }
@@ -136,20 +159,19 @@ fn loss(
     let parts = sums.par_chunks_mut(FEATURES * classes).enumerate();
     parts.for_each(|(part, sums)| {
         let first = part * FEATURES;
-        let features = first..first + sums.len() / classes;
         let of_weights = &by_feature[first * classes..][..sums.len()];
         sums.iter_mut().zip(of_weights).for_each(|(sum, weight)| *sum = penalty * weight);
-        let holds_intercepts = features.end == width;
+        let holds_intercepts = first + sums.len() / classes == width;
         if holds_intercepts {
             let from = sums.len() - classes;
             sums[from..].fill(0.0);
         }
-        for ((row, _), slopes) in rows.iter().zip(slopes.chunks(classes)) {
+        for (row, slopes) in rows.of_part(part).zip(slopes.chunks(classes)) {
             let mut add = |feature: usize, value: f64| {
                 let sums = &mut sums[(feature - first) * classes..][..classes];
                 sums.iter_mut().zip(slopes).for_each(|(sum, slope)| *sum += slope * value);
             };
-            within(row, &features).iter().for_each(|(at, value)| add(*at as usize, *value));
+            row.iter().for_each(|(at, value)| add(*at as usize, *value));
             if holds_intercepts {
                 add(width - 1, 1.0);
             }
@@ -157,10 +179,4 @@ fn loss(
     });
     gradient.copy_from_slice(&transposed(&sums, classes));
     total
-}
-
-/// The part of a row that is about these features.
-fn within<'r>(row: &'r SparseVector, features: &Range<usize>) -> &'r [(u32, f64)] {
-    let place = |feature: usize| row.partition_point(|(at, _)| (*at as usize) < feature);
-    &row[place(features.start)..place(features.end)]
 }
