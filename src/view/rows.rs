@@ -1,6 +1,7 @@
 //! The trials of a sweep and their scores, point by point: what its tables and pictures show.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::hash::Hash;
 use std::io;
 
 use crate::engine::plan::{Level, Objective, SweepShape};
@@ -51,17 +52,28 @@ pub fn points(results: &Results) -> io::Result<Vec<PointRows<'_>>> {
     Ok(points)
 }
 
-/// Those by which points are judged: of each that has come to the last rung so far, what it came to there, or with fresh seeds where it has them.
+/// Those by which points are judged.
 pub fn judged<'r, 'a>(points: &'r [PointRows<'a>]) -> Vec<&'r PointRows<'a>> {
-    let last = points.iter().map(|point| point.level.rung).max().unwrap_or(0);
-    let mut judged: Vec<&PointRows<'_>> = Vec::new();
-    for point in points.iter().filter(|point| point.level.rung == last) {
-        match judged.last_mut() {
-            Some(before) if before.point.label == point.point.label => *before = point,
-            _ => judged.push(point),
-        }
-    }
-    judged
+    let tried: Vec<(&str, Level)> =
+        points.iter().map(|point| (&*point.point.label, point.level)).collect();
+    let are_judged = are_judged(&tried).into_iter();
+    points
+        .iter()
+        .zip(are_judged)
+        .filter(|(_, is_judged)| *is_judged)
+        .map(|(point, _)| point)
+        .collect()
+}
+
+/// Whether points are judged by what was tried, of each point with the level on which it was: of those that have come to the last rung so far, by what
+/// they came to there, or with fresh seeds where they have them.
+pub fn are_judged<P: Copy + Eq + Hash>(tried: &[(P, Level)]) -> Vec<bool> {
+    let last = tried.iter().map(|(_, level)| level.rung).max().unwrap_or(0);
+    let fresh: HashSet<P> =
+        tried.iter().filter(|(_, level)| level.is_fresh).map(|(point, _)| *point).collect();
+    let is_judged =
+        |(point, level): &(P, Level)| level.rung == last && level.is_fresh == fresh.contains(point);
+    tried.iter().map(is_judged).collect()
 }
 
 impl PointRows<'_> {
@@ -115,18 +127,29 @@ pub fn ranked(
     (places, has_best)
 }
 
-/// The labels of the trials from which the score of the point comes that a sweep has chosen; none where there is no objective, or no score to choose by.
+/// The point that a sweep has chosen, with its objective; none where there is no objective, or no score to choose by.
+pub fn best<'r, 'a>(
+    results: &'r Results,
+    points: &'r [PointRows<'a>],
+) -> Option<(&'r Objective, &'r PointRows<'a>)> {
+    let shape = results.sweep.as_ref()?;
+    let objective = shape.objective.as_ref()?;
+    let judged = judged(points);
+    let (places, has_best) = ranked(shape, objective, &judged);
+    let best = places.first().filter(|_| has_best)?;
+    Some((objective, judged[*best]))
+}
+
+/// The labels of the trials from which the score of the point comes that a sweep has chosen; none where there is no such point.
 ///
 /// # Errors
 /// When the scores of a trial cannot be read.
 pub fn best_trials(results: &Results) -> io::Result<Vec<String>> {
-    let Some(shape) = &results.sweep else { return Ok(Vec::new()) };
-    let Some(objective) = &shape.objective else { return Ok(Vec::new()) };
+    if results.sweep.is_none() {
+        return Ok(Vec::new());
+    }
     let points = points(results)?;
-    let judged = judged(&points);
-    let (places, has_best) = ranked(shape, objective, &judged);
-    let best = places.first().filter(|_| has_best).map(|place| judged[*place]);
-    let rows = best.into_iter().flat_map(|best| &best.rows);
+    let rows = best(results, &points).into_iter().flat_map(|(_, best)| &best.rows);
     Ok(rows.map(|row| row.label.to_owned()).collect())
 }
 

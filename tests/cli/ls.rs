@@ -250,11 +250,27 @@ fn the_fresh_seeds_of_a_finalist_are_a_point_of_their_own() {
     let trials = run["outline"]["trials"].as_array_mut().expect("trials");
     let trial = trials.iter_mut().find(|trial| trial["label"] == "learning_rate=1e-3,seed=1");
     trial.expect("it was run")["is_fresh"] = true.into();
+    run["outline"]["sweep"]["has_finalists"] = true.into();
     world.write(&record, run.to_string());
     let points = ["ls", "points", "rates", "--csv", "--columns", "point,n", "--sort", "point"];
     let point = |label: &str, n: &str| vec![format!("{id}:learning_rate={label}"), n.to_owned()];
     let expected = [point("1e-3", "1"), point("1e-3,fresh", "1"), point("2e-3", "2")];
     assert_eq!(csv(&world.pipeline(points))[1..], expected);
+    // In a group it has these alone.
+    let grouped = |by| {
+        let shot = world.pipeline(["ls", "trials", "rates", "--csv", "--group-by", by]);
+        let rows = csv(&shot).into_iter().skip(1);
+        rows.map(|row| row.into_iter().take(by.split(',').count() + 1).collect()).collect()
+    };
+    let rows = |rows: &[&[&str]]| -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect()
+    };
+    let by_rate: Vec<Vec<String>> = grouped("train.learning_rate");
+    assert_eq!(by_rate, rows(&[&["0.001", "1"], &["0.002", "2"]]));
+    let by_both: Vec<Vec<String>> = grouped("train.learning_rate,finalist");
+    let all: [&[&str]; 3] =
+        [&["0.001", "false", "1"], &["0.001", "true", "1"], &["0.002", "false", "2"]];
+    assert_eq!(by_both, rows(&all));
     let shown = world.pipeline(["show", &format!("{id}:learning_rate=1e-3,fresh")]);
     assert!(shown.stdout.contains("learning_rate=1e-3,seed=1"), "{shown}");
     assert!(!shown.stdout.contains("seed=0"), "{shown}");

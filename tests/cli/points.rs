@@ -174,6 +174,28 @@ const RUNGS: &str = "[stage.train]\nepochs = 2\nschedule = \"constant\"\n[sweep]
                      [sweep.over]\ntrain.learning_rate = [1e-3, 1e-5, 3e-3, 1e-4]\n\
                      [[sweep.rung]]\ntrain.stop_after = 1\nseeds = 1\nkeep = 0.5\n[[sweep.rung]]\n";
 
+/// The means over trials that `ls` groups by what is varied are those of points that `summary.csv` has.
+fn assert_groups_are_points(world: &World) {
+    let axis = "train.learning_rate";
+    let run = world.latest_run();
+    let grouped = ["ls", "trials", &run, "--group-by", axis, "--columns", "evaluate.loss", "--csv"];
+    let shot = world.pipeline(grouped);
+    let numbers = |row: &str| -> Vec<f64> {
+        row.split(',').map(|field| field.parse().unwrap_or(f64::NAN)).collect()
+    };
+    let mut groups: Vec<Vec<f64>> = shot.stdout.lines().skip(1).map(numbers).collect();
+    let columns = [axis, "evaluate.loss.n", "evaluate.loss.mean", "evaluate.loss.sd"];
+    let columns = columns.map(|name| column(world, "summary.csv", name));
+    let rows = (0..columns[0].len()).map(|row| columns.each_ref().map(|of| of[row].clone()));
+    let mut points: Vec<Vec<f64>> =
+        rows.map(|[rate, n, mean, sd]| numbers(&[&*rate, &n, &mean, &sd, &n].join(","))).collect();
+    for rows in [&mut groups, &mut points] {
+        rows.sort_by(|one, other| one[0].total_cmp(&other[0]));
+    }
+    assert_eq!(groups, points, "{shot}");
+    assert!(shot.stderr.contains(" of earlier rungs"), "{shot}");
+}
+
 #[test]
 fn points_go_on_from_rung_to_rung_and_the_others_leave_no_saved_state() {
     let world = World::new();
@@ -224,6 +246,14 @@ fn points_go_on_from_rung_to_rung_and_the_others_leave_no_saved_state() {
     rows.sort();
     found.sort_unstable();
     assert_eq!(found, rows, "{listed}");
+    assert_groups_are_points(&world);
+    // Each rung by itself, where somebody asks for it.
+    let grouped = world.pipeline(["ls", "trials", &run, "--csv", "--group-by", "rung"]);
+    let counts: Vec<&str> = grouped.stdout.lines().skip(1).map(|row| &row[..4]).collect();
+    assert_eq!(counts, ["1,4,", "2,4,"], "{grouped}");
+    let listed = world.pipeline(["ls", "points", &run, "--csv", "--columns", "rung,n"]);
+    let listed: Vec<&str> = listed.stdout.lines().collect();
+    assert_eq!(listed, ["rung,n", "2,2", "2,2", "1,1", "1,1", "1,1", "1,1"]);
     // What lies beside a trial of an earlier rung makes that again.
     let label =
         column(&world, "trials.csv", "trial").into_iter().find(|label| label.contains("rung=1"));
@@ -241,6 +271,7 @@ fn which_points_go_on_is_the_same_for_any_number_of_jobs_and_after_a_kill() {
     whole.child("points", &text);
     killed.child("points", &text);
     run(&whole, &["-j", "1"]);
+    assert_groups_are_points(&whole);
     for after in ["rung 1  point 2/4", "rung 1  point 4/4", "rung 2  point 1/2"] {
         let mut process = killed
             .process(["run", FILE, "-j", "3"])

@@ -15,7 +15,9 @@ use crate::engine::runs::{Index, IndexedRun, Part, name_of_file};
 use crate::engine::store::Store;
 use crate::stages;
 use crate::view::format;
-use crate::view::listing::{Column, Condition, Items, Level, SortKey, Style, Table, whole_json};
+use crate::view::listing::{
+    Apart, Column, Condition, FINALIST, Items, Level, RUNG, SortKey, Style, Table, whole_json,
+};
 
 /// Rows for people, unless they ask for more.
 const ROWS: usize = 30;
@@ -38,7 +40,7 @@ pub fn run(arguments: &Ls, when: When) -> Result<Outcome, Failure> {
     }
     let runs = selected(&store, &index, &of)?;
     let is_single_run =
-        |runs: &[&IndexedRun]| of.len() == 1 && runs.len() == 1 && runs[0].about.id == of[0];
+        |runs: &[&IndexedRun]| of.len() == 1 && runs.len() == 1 && runs[0].head.id == of[0];
     let level = match level {
         Some(level) => level,
         None if is_single_run(&runs) => Level::Trials,
@@ -69,6 +71,12 @@ pub fn run(arguments: &Ls, when: When) -> Result<Outcome, Failure> {
         .collect();
     let mut keep = kept.into_iter();
     items.list.retain(|_| keep.next().expect("one for each"));
+    if !group_by.is_empty() {
+        let asked = conditions.iter().map(|condition| &condition.column).chain(&group_by);
+        let asked: Vec<&str> = asked.map(Column::name).collect();
+        let [rungs, finalists] = [RUNG, FINALIST].map(|name| asked.contains(&name));
+        left_out(items.keep_judged(Apart { rungs, finalists }), level);
+    }
     let keys = if keys.is_empty() { usual_order(&items) } else { keys };
     SortKey::sort(&keys, &mut items);
     if items.list.is_empty() {
@@ -125,18 +133,18 @@ fn selected<'a>(
             path.is_dir().then(|| path.file_name()).flatten().and_then(|name| name.to_str());
         let word = folder.unwrap_or(word);
         let is_meant = |run: &&IndexedRun| {
-            let about = &run.about;
-            about.id == *word
-                || file.as_ref().map_or_else(|| about.file == path, |file| about.file == *file)
-                || (file.is_none() && (about.experiment == *word || about.results == *word))
+            let head = &run.head;
+            head.id == *word
+                || file.as_ref().map_or_else(|| head.file == path, |file| head.file == *file)
+                || (file.is_none() && (head.experiment == *word || head.results == *word))
         };
         let before = ids.len();
-        ids.extend(index.runs().iter().filter(is_meant).map(|run| run.about.id.as_str()));
+        ids.extend(index.runs().iter().filter(is_meant).map(|run| run.head.id.as_str()));
         if ids.len() == before && !index.runs().iter().any(|run| is_meant(&run)) {
             return Err(unknown(store, index, word));
         }
     }
-    Ok(index.runs().iter().filter(|run| ids.contains(run.about.id.as_str())).collect())
+    Ok(index.runs().iter().filter(|run| ids.contains(run.head.id.as_str())).collect())
 }
 
 fn unknown(store: &Store, index: &Index, word: &str) -> Failure {
@@ -146,8 +154,8 @@ fn unknown(store: &Store, index: &Index, word: &str) -> Failure {
         quoted(word)
     ));
     let mut known: Vec<&str> = Level::ALL.into_iter().map(Level::name).collect();
-    for IndexedRun { about, .. } in index.runs() {
-        known.extend(about.file.to_str().into_iter().chain([&*about.experiment, &*about.id]));
+    for IndexedRun { head, .. } in index.runs() {
+        known.extend(head.file.to_str().into_iter().chain([&*head.experiment, &*head.id]));
     }
     match suggest(word, known) {
         Some(near) => failure.with_help(format!("did you mean `{near}`?")),
@@ -155,14 +163,28 @@ fn unknown(store: &Store, index: &Index, word: &str) -> Failure {
     }
 }
 
-/// The points of a run by its objective, where it has one; else as they come.
+/// Says how many rows are in no group, since what points came to on an earlier rung, or with the seeds by which finalists were chosen, has no mean
+/// with what they are judged by.
+fn left_out(count: usize, level: Level) {
+    if count > 0 {
+        let what = if count == 1 { level.noun() } else { level.name() };
+        terminal::complain(&format!(
+            "without {count} {what} of earlier rungs, or of finalists before their fresh seeds; \
+             group by `{RUNG}` or `{FINALIST}` for these\n"
+        ));
+    }
+}
+
+/// The points of a run by its objective, where it has one, first those that have come furthest; else as they come.
 fn usual_order(items: &Items<'_>) -> Vec<SortKey> {
     let Some(first) = items.list.first() else { return Vec::new() };
     let is_of_one = items.list.iter().all(|item| std::ptr::eq(item.run, first.run));
-    let objective = first.run.about.objective.as_ref().filter(|_| items.level == Level::Points);
+    let is_meant = is_of_one && items.level == Level::Points;
+    let objective = first.run.about().objective.as_ref().filter(|_| is_meant);
     let Some(objective) = objective else { return Vec::new() };
-    let key = |column| SortKey { column, descending: objective.maximize };
-    items.column(&objective.metric).ok().filter(|_| is_of_one).map(key).into_iter().collect()
+    let keys = [(RUNG, true), (FINALIST, true), (&*objective.metric, objective.maximize)];
+    let key = |(name, descending)| Some(SortKey { column: items.column(name).ok()?, descending });
+    keys.into_iter().filter_map(key).collect()
 }
 
 /// * `is_empty`: whether there is no run at all

@@ -30,7 +30,7 @@ mod tests;
 
 pub use following::Following;
 pub use gc::{Collection, Limits, Waste, WasteOf, collect};
-pub use index::{About, AboutTrial, Index, IndexedRun, Part};
+pub use index::{About, AboutTrial, Head, Index, IndexedRun, Part};
 pub use known::Known;
 pub use old::{OldRun, OldRuns, collect_runs};
 pub use outcomes::{OutcomeError, PointOutcome, outcomes};

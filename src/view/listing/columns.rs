@@ -7,7 +7,7 @@ use super::cell::Cell;
 use super::items::{Item, Items, Level};
 use crate::base::diagnostics::{quoted, suggest};
 use crate::base::problem::Help;
-use crate::engine::runs::{Index, Part};
+use crate::engine::runs::{AboutTrial, Index, Part};
 
 /// A column of a table.
 #[derive(Debug, Clone)]
@@ -26,18 +26,25 @@ pub struct Own {
 }
 
 const ALL: &[Level] = &Level::ALL;
+const TRIED: &[Level] = &[Level::Trials, Level::Points];
+
+/// The columns that say how far a point had come, and with which seeds: those of `trials.csv`.
+pub const RUNG: &str = "rung";
+pub const FINALIST: &str = "finalist";
 
 /// In the order in which they are shown.
 pub(super) const OWN: &[Own] = &[
-    Own { name: "run", levels: ALL, of: |item| Cell::text(&item.run.about.id) },
+    Own { name: "run", levels: ALL, of: |item| Cell::text(&item.run.head.id) },
     Own { name: "trial", levels: &[Level::Trials], of: |item| Cell::text(item.selector()) },
     Own { name: "point", levels: &[Level::Points], of: |item| Cell::text(item.selector()) },
-    Own { name: "started", levels: ALL, of: |item| Cell::Moment(item.run.about.started.clone()) },
-    Own { name: "experiment", levels: ALL, of: |item| Cell::text(&item.run.about.experiment) },
+    Own { name: "started", levels: ALL, of: |item| Cell::Moment(item.run.head.started.clone()) },
+    Own { name: "experiment", levels: ALL, of: |item| Cell::text(&item.run.head.experiment) },
     Own { name: "status", levels: ALL, of: status },
     Own { name: "duration", levels: ALL, of: duration },
-    Own { name: "points", levels: &[Level::Runs], of: |item| counted(item, |trial| &trial.point) },
+    Own { name: "points", levels: &[Level::Runs], of: |item| counted(item, |trial| trial.place) },
     Own { name: "trials", levels: &[Level::Runs], of: |item| counted(item, |trial| &trial.label) },
+    Own { name: RUNG, levels: TRIED, of: rung },
+    Own { name: FINALIST, levels: TRIED, of: finalist },
     Own { name: "n", levels: &[Level::Points], of: |item| Cell::count(done(item)) },
     Own { name: "seed", levels: &[Level::Trials], of: seed },
     Own { name: "fold", levels: &[Level::Trials], of: fold },
@@ -46,41 +53,53 @@ pub(super) const OWN: &[Own] = &[
         levels: ALL,
         of: |item| {
             Cell::text(
-                item.run.about.objective.as_ref().map(ToString::to_string).unwrap_or_default(),
+                item.run.about().objective.as_ref().map(ToString::to_string).unwrap_or_default(),
             )
         },
     },
-    Own { name: "file", levels: ALL, of: |item| Cell::text(item.run.about.file.to_string_lossy()) },
-    Own { name: "name", levels: ALL, of: |item| Cell::text(&item.run.about.results) },
-    Own { name: "command", levels: ALL, of: |item| Cell::text(&item.run.about.command) },
-    Own { name: "program", levels: ALL, of: |item| Cell::text(&item.run.about.program) },
+    Own { name: "file", levels: ALL, of: |item| Cell::text(item.run.head.file.to_string_lossy()) },
+    Own { name: "name", levels: ALL, of: |item| Cell::text(&item.run.head.results) },
+    Own { name: "command", levels: ALL, of: |item| Cell::text(&item.run.about().command) },
+    Own { name: "program", levels: ALL, of: |item| Cell::text(&item.run.about().program) },
 ];
 
 fn done(item: &Item<'_>) -> usize {
-    item.trials.iter().filter(|trial| item.trial(**trial).is_done).count()
+    item.trials().iter().filter(|trial| trial.is_done).count()
 }
 
-/// How many different names trials have; nothing of a run that lists none.
-fn counted(item: &Item<'_>, name: fn(&crate::engine::runs::AboutTrial) -> &String) -> Cell {
-    let names: BTreeSet<&String> = item.run.about.trials.iter().map(name).collect();
-    if names.is_empty() { Cell::Missing } else { Cell::count(names.len()) }
+/// How many trials differ in something; nothing of a run that lists none.
+fn counted<'a, T: Ord>(item: &Item<'a>, by: fn(&'a AboutTrial) -> T) -> Cell {
+    let different: BTreeSet<T> = item.run.about().trials.iter().map(by).collect();
+    if different.is_empty() { Cell::Missing } else { Cell::count(different.len()) }
+}
+
+/// On which rung it was tried, from 1, as in `trials.csv`; nothing where a sweep has no rungs.
+fn rung(item: &Item<'_>) -> Cell {
+    let trial = item.first().filter(|_| item.run.about().has_rungs);
+    trial.map_or(Cell::Missing, |trial| Cell::Parameter((trial.level.rung + 1).into()))
+}
+
+/// Whether it has the fresh seeds of a finalist; nothing where a sweep has no finalists.
+fn finalist(item: &Item<'_>) -> Cell {
+    let trial = item.first().filter(|_| item.run.about().has_finalists);
+    trial.map_or(Cell::Missing, |trial| Cell::Parameter(trial.level.is_fresh.into()))
 }
 
 /// That of a run; of a point that of the first trial that did not come to its end.
 fn status(item: &Item<'_>) -> Cell {
     if item.level == Level::Runs {
-        return Cell::text(item.run.about.status.name());
+        return Cell::text(item.run.head.status.name());
     }
-    let trials = || item.trials.iter().map(|trial| item.trial(*trial));
-    let told = trials().find(|trial| !trial.is_done).or_else(|| trials().next());
+    let trials = item.trials();
+    let told = trials.iter().find(|trial| !trial.is_done).or_else(|| trials.first());
     told.map_or(Cell::Missing, |trial| Cell::text(trial.status.replace('_', " ")))
 }
 
 fn duration(item: &Item<'_>) -> Cell {
     let elapsed = match item.level {
-        Level::Runs => item.run.about.elapsed_ms,
+        Level::Runs => item.run.about().elapsed_ms,
         _ => {
-            let of_trials = item.trials.iter().filter_map(|trial| item.trial(*trial).elapsed_ms);
+            let of_trials = item.trials().into_iter().filter_map(|trial| trial.elapsed_ms);
             of_trials.reduce(|one, other| one + other)
         }
     };
@@ -89,11 +108,8 @@ fn duration(item: &Item<'_>) -> Cell {
 
 /// Those of the stages that are replicated, which mostly is one.
 fn seed(item: &Item<'_>) -> Cell {
-    let mut seeds: Vec<u64> = item
-        .trials
-        .iter()
-        .flat_map(|trial| item.trial(*trial).seeds.iter().flatten().copied())
-        .collect();
+    let mut seeds: Vec<u64> =
+        item.trials().into_iter().flat_map(|trial| trial.seeds.iter().flatten().copied()).collect();
     seeds.dedup();
     match seeds[..] {
         [] => Cell::Missing,
@@ -103,7 +119,7 @@ fn seed(item: &Item<'_>) -> Cell {
 }
 
 fn fold(item: &Item<'_>) -> Cell {
-    let fold = item.trials.first().and_then(|trial| item.trial(*trial).fold);
+    let fold = item.first().and_then(|trial| trial.fold);
     fold.map_or(Cell::Missing, |fold| Cell::Parameter(fold.into()))
 }
 

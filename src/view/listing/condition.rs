@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use rayon::prelude::*;
+
 use super::cell::Cell;
 use super::columns::{Column, UnknownColumn};
 use super::items::{Item, Items};
@@ -190,7 +192,7 @@ impl SortKey {
         let cells = |item: &Item<'_>| -> Vec<Cell> {
             keys.iter().map(|key| items.cell(item, &key.column)).collect()
         };
-        let cells: Vec<Vec<Cell>> = items.list.iter().map(cells).collect();
+        let cells: Vec<Vec<Cell>> = items.list.par_iter().map(cells).collect();
         let mut numbered: Vec<(Vec<Cell>, Item<'_>)> =
             cells.into_iter().zip(std::mem::take(&mut items.list)).collect();
         numbered.sort_by(|(one, _), (other, _)| {

@@ -6,14 +6,22 @@ use serde_json::Value;
 
 use super::cell::Cell;
 use crate::engine::runs::{AboutTrial, Index, IndexedRun, Part};
+use crate::view::rows::are_judged;
 
 /// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     Runs,
     Trials,
-    /// The trials of a run that differ in their seed and fold alone.
+    /// The trials of a run that differ in their seed and fold alone: a point on one of its rungs, or with the fresh seeds of a finalist.
     Points,
+}
+
+/// What somebody tells apart who groups rows, of what else would not be compared.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Apart {
+    pub rungs: bool,
+    pub finalists: bool,
 }
 
 impl Level {
@@ -39,10 +47,8 @@ impl Level {
 pub struct Item<'a> {
     pub level: Level,
     pub run: &'a IndexedRun,
-    /// The places of its trials in the run.
-    pub trials: Vec<usize>,
-    /// Those of them that its scores and parameters are of: of a run that of its best point, or of the only one there is.
-    shown: Vec<usize>,
+    /// The places in the run of a point's trials, or of a trial; of a run none is looked for.
+    places: Vec<usize>,
 }
 
 /// All rows.
@@ -58,20 +64,29 @@ impl<'a> Items<'a> {
     pub fn of(index: &'a Index, runs: &[&'a IndexedRun], level: Level) -> Self {
         let of_run = |run: &&'a IndexedRun| -> Vec<Item<'a>> {
             let run = *run;
-            let item = |trials: Vec<usize>| Item { level, run, shown: trials.clone(), trials };
+            let item = |places: Vec<usize>| Item { level, run, places };
             match level {
                 Level::Trials => {
-                    (0..run.about.trials.len()).map(|trial| item(vec![trial])).collect()
+                    (0..run.about().trials.len()).map(|trial| item(vec![trial])).collect()
                 }
                 Level::Points => points(run).into_iter().map(item).collect(),
-                Level::Runs => {
-                    let trials = (0..run.about.trials.len()).collect();
-                    let shown = best_point(run).unwrap_or_default();
-                    vec![Item { level, run, trials, shown }]
-                }
+                Level::Runs => vec![item(Vec::new())],
             }
         };
         Self { index, level, list: runs.iter().flat_map(of_run).collect() }
+    }
+
+    /// Keeps of the points of a sweep, or of their trials, those by which points are judged, as `summary.csv` does, and returns how many others there
+    /// were: scores of different rungs have no mean, nor have those of fresh seeds and of the seeds by which a finalist was chosen.
+    pub fn keep_judged(&mut self, apart: Apart) -> usize {
+        let before = self.list.len();
+        let mut judged: HashMap<&str, Vec<bool>> = HashMap::new();
+        self.list.retain(|item| {
+            let of_run =
+                judged.entry(&item.run.head.id).or_insert_with(|| judged_of(item.run, apart));
+            item.places.iter().all(|place| of_run[*place])
+        });
+        before - self.list.len()
     }
 
     /// What a row has of a score or a parameter.
@@ -88,19 +103,19 @@ impl<'a> Items<'a> {
     ) -> Cell {
         let of_trial = |trial: &usize| value(*trial);
         if part == Part::Parameter {
-            let mut known = item.shown.iter().map(of_trial);
+            let mut known = item.shown().iter().map(of_trial);
             let Some(Some(first)) = known.next() else { return Cell::Missing };
             let are_same = known.all(|value| value == Some(first));
             return if are_same { Cell::Parameter(first.clone()) } else { Cell::Missing };
         }
-        Cell::scores(item.counted().into_iter().filter_map(value))
+        Cell::scores(item.shown().iter().filter_map(of_trial))
     }
 
     /// All that a row has of a part, by name.
     pub(super) fn all(&self, item: &Item<'_>, part: Part) -> Vec<(String, Cell)> {
         let mut named: BTreeMap<&str, HashMap<usize, Value>> = BTreeMap::new();
         for (trial, values) in self.index.all(item.run, part).into_iter().enumerate() {
-            for (name, value) in values.into_iter().filter(|_| item.shown.contains(&trial)) {
+            for (name, value) in values.into_iter().filter(|_| item.shown().contains(&trial)) {
                 named.entry(name).or_default().insert(trial, value);
             }
         }
@@ -114,9 +129,9 @@ impl<'a> Items<'a> {
     #[must_use]
     pub fn headlines(&self) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
-        let objectives = self.list.iter().filter_map(|item| item.run.about.objective.as_ref());
+        let objectives = self.list.iter().filter_map(|item| item.run.about().objective.as_ref());
         let objectives = objectives.map(|objective| objective.metric.clone());
-        let others = self.list.iter().flat_map(|item| item.run.about.headlines.iter().cloned());
+        let others = self.list.iter().flat_map(|item| item.run.about().headlines.iter().cloned());
         for name in objectives.chain(others) {
             if !found.contains(&name) {
                 found.push(name);
@@ -127,38 +142,44 @@ impl<'a> Items<'a> {
 }
 
 impl Item<'_> {
-    /// The trials whose scores count: a point's are those of the trials that came to their end, and a single trial has those that there are.
-    fn counted(&self) -> Vec<usize> {
-        let is_done = |trial: &usize| self.trial(*trial).is_done;
-        match self.shown[..] {
-            [only] => vec![only],
-            _ => self.shown.iter().copied().filter(is_done).collect(),
-        }
+    /// The places of the trials that its scores and parameters are of: of a run those of its best point, or of the only one there is.
+    fn shown(&self) -> &[usize] {
+        if self.level == Level::Runs { &self.run.head.best } else { &self.places }
     }
 
-    pub(super) fn trial(&self, place: usize) -> &AboutTrial {
-        &self.run.about.trials[place]
+    /// Its trials.
+    pub(super) fn trials(&self) -> Vec<&AboutTrial> {
+        let all = &self.run.about().trials;
+        if self.level == Level::Runs {
+            return all.iter().collect();
+        }
+        self.places.iter().map(|place| &all[*place]).collect()
+    }
+
+    /// The only trial, or the first of a point.
+    pub(super) fn first(&self) -> Option<&AboutTrial> {
+        self.run.about().trials.get(*self.places.first()?)
     }
 
     /// What it is called on the command line: `RUN`, or `RUN:LABEL` of a trial or a point of a sweep.
     #[must_use]
     pub fn selector(&self) -> String {
-        let run = &self.run.about.id;
-        let label = match (self.level, self.trials.first()) {
-            (Level::Trials, Some(trial)) => &self.trial(*trial).label,
-            (Level::Points, Some(trial)) => &self.trial(*trial).point,
+        let run = &self.run.head.id;
+        let label = match (self.level, self.first()) {
+            (Level::Trials, Some(trial)) => &trial.label,
+            (Level::Points, Some(trial)) => &trial.point,
             _ => "",
         };
         if label.is_empty() { run.clone() } else { format!("{run}:{label}") }
     }
 }
 
-/// The trials of each point, in the run's order.
+/// The trials of each point on each of its levels, in the run's order.
 fn points(run: &IndexedRun) -> Vec<Vec<usize>> {
     let mut points: Vec<Vec<usize>> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    for (place, trial) in run.about.trials.iter().enumerate() {
-        let point = *places.entry(trial.point.as_str()).or_insert(points.len());
+    let mut known = HashMap::new();
+    for (place, trial) in run.about().trials.iter().enumerate() {
+        let point = *known.entry((trial.place, trial.level)).or_insert(points.len());
         if point == points.len() {
             points.push(Vec::new());
         }
@@ -167,14 +188,15 @@ fn points(run: &IndexedRun) -> Vec<Vec<usize>> {
     points
 }
 
-/// The trials from which the score of the best point comes, or those of the only one; `None` where nothing tells.
-fn best_point(run: &IndexedRun) -> Option<Vec<usize>> {
-    let about = &run.about;
-    let is_best = |place: &usize| about.best.contains(&about.trials[*place].label);
-    let best: Vec<usize> = (0..about.trials.len()).filter(is_best).collect();
-    if !best.is_empty() {
-        return Some(best);
+/// Whether points are judged by a trial, of each of a run.
+fn judged_of(run: &IndexedRun, apart: Apart) -> Vec<bool> {
+    let mut tried = Vec::new();
+    for AboutTrial { place, level, .. } in &run.about().trials {
+        let mut level = *level;
+        // On each rung a point counts as one of its own.
+        let rung = if apart.rungs { std::mem::take(&mut level.rung) } else { 0 };
+        level.is_fresh &= !apart.finalists;
+        tried.push(((*place, rung), level));
     }
-    let mut points = points(run);
-    points.pop().filter(|_| points.is_empty())
+    are_judged(&tried)
 }

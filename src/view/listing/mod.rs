@@ -3,7 +3,8 @@
 //! 1. [`Items::of`] takes what the table is about from the index of runs: a row for each run, trial or point;
 //! 2. [`Items::column`] finds a column by its name, or says which one may be meant;
 //! 3. a [`Condition`] keeps some of the rows, a [`SortKey`] brings them in an order;
-//! 4. a [`Table`] holds what is shown of them, row by row or over groups of rows, for people, as CSV and as JSON.
+//! 4. [`Items::keep_judged`] leaves the points of a sweep by which these are judged, where means are asked for;
+//! 5. a [`Table`] holds what is shown of them, row by row or over groups of rows, for people, as CSV and as JSON.
 
 mod cell;
 mod columns;
@@ -12,7 +13,7 @@ mod items;
 mod table;
 
 pub use cell::Cell;
-pub use columns::{Column, UnknownColumn};
+pub use columns::{Column, FINALIST, RUNG, UnknownColumn};
 pub use condition::{Condition, ConditionError, Relation, SortKey};
-pub use items::{Item, Items, Level};
+pub use items::{Apart, Item, Items, Level};
 pub use table::{Style, Table, whole_json};

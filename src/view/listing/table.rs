@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::cell::Cell;
-use super::columns::{self, Column};
+use super::columns::{self, Column, FINALIST, RUNG};
 use super::items::{Item, Items, Level};
 use crate::base::visible;
-use crate::engine::runs::Part;
+use crate::engine::runs::{About, Part};
 use crate::engine::stage::Score;
 use crate::view::rows::Moments;
 
@@ -242,10 +242,12 @@ fn cells(items: &Items<'_>, columns: &[Column]) -> Vec<Vec<Cell>> {
 
 /// Whether a column is shown that nobody asked for.
 fn is_usual(items: &Items<'_>, name: &str) -> bool {
-    let are_swept = || items.list.iter().any(|item| item.run.about.trials.len() > 1);
+    let is_any = |is: fn(&About) -> bool| items.list.iter().any(|item| is(item.run.about()));
     match (items.level, name) {
         (Level::Runs, "run" | "started" | "experiment" | "status" | "duration") => true,
-        (Level::Runs, "trials") => are_swept(),
+        (Level::Runs, "trials") => is_any(|about| about.trials.len() > 1),
+        (Level::Trials | Level::Points, RUNG) => is_any(|about| about.has_rungs),
+        (Level::Trials | Level::Points, FINALIST) => is_any(|about| about.has_finalists),
         (Level::Trials, "trial" | "status" | "duration") => true,
         (Level::Points, "point" | "status" | "n") => true,
         _ => false,

@@ -1,43 +1,60 @@
 //! What is known of one run, as the index has it in memory.
 
 use std::collections::HashMap;
-use std::fs::Metadata;
-use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::engine::plan::{CacheKey, Objective};
+use super::text::Text;
+use crate::engine::plan::{CacheKey, Level, Objective};
 use crate::engine::runs::record::RunStatus;
+use crate::engine::runs::records::all;
+use crate::engine::store::Store;
 
-/// What is known of a run without looking at its scores and parameters.
+/// The parts of a run's line after what it is found by.
+const ABOUT: usize = 1;
+const SCORES: usize = 2;
+const PARAMETERS: usize = 3;
+/// That of a line of details after the id of the run and the checksum of its line.
+const DETAILS: usize = 2;
+
+/// What a run is found by, and by which it shows whether all of this is still so: the only thing that is read of every run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct About {
+pub struct Head {
     pub id: String,
     pub(super) stamp: Stamp,
     pub experiment: String,
     pub file: PathBuf,
     /// The folder of its results in `outputs/`.
     pub results: String,
-    pub program: String,
-    pub command: String,
     pub status: RunStatus,
     pub started: String,
-    pub elapsed_ms: Option<u64>,
-    /// What a sweep's best point is chosen by, such as `max evaluate.ner.span_f1`.
-    pub objective: Option<Objective>,
-    /// The labels of the trials from which the score of the point comes that was chosen by it.
-    pub best: Vec<String>,
-    /// The names of the scores that say most.
-    pub headlines: Vec<String>,
-    pub trials: Vec<AboutTrial>,
+    /// The places of the trials from which the score of the chosen point comes, or of those of the only one; none where nothing tells.
+    pub best: Vec<usize>,
     /// Entries whose presence decides what is known, and whether they were there.
     pub(super) entries: Vec<(CacheKey, bool)>,
     /// All that was there could be read.
     pub(super) is_whole: bool,
+}
+
+/// What is known of a run beside its scores and parameters, for who asks.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    pub program: String,
+    pub command: String,
+    pub elapsed_ms: Option<u64>,
+    /// What a sweep's best point is chosen by, such as `max evaluate.ner.span_f1`.
+    pub objective: Option<Objective>,
+    /// Whether a sweep tries points on several rungs.
+    pub has_rungs: bool,
+    /// Whether its best points are tried again with fresh seeds.
+    pub has_finalists: bool,
+    /// The names of the scores that say most.
+    pub headlines: Vec<String>,
+    pub trials: Vec<AboutTrial>,
 }
 
 /// What is known of a trial in the same way.
@@ -45,8 +62,11 @@ pub struct About {
 pub struct AboutTrial {
     /// Empty without a sweep.
     pub label: String,
-    /// That of its point.
+    /// What it is called together with the other trials of its point on its level.
     pub point: String,
+    /// The place of its point among those of the run.
+    pub place: usize,
+    pub level: Level,
     /// [`TrialStatus::name`](crate::engine::runs::TrialStatus::name)
     pub status: String,
     pub is_done: bool,
@@ -61,14 +81,16 @@ pub struct AboutTrial {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
     size: u64,
-    modified_ns: i128,
+    modified_s: i64,
+    modified_ns: i64,
 }
 
 impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        let modified_ns =
-            i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
-        Self { size: metadata.len(), modified_ns }
+    /// `None` where there is no record.
+    pub(super) fn of_run(store: &Store, id: &str) -> Option<Self> {
+        let metadata = all(store).join(id).join("run.json").metadata().ok()?;
+        let (modified_s, modified_ns) = (metadata.mtime(), metadata.mtime_nsec());
+        Some(Self { size: metadata.len(), modified_s, modified_ns })
     }
 }
 
@@ -88,13 +110,12 @@ impl Part {
 
 /// A run of the index.
 pub struct IndexedRun {
-    pub about: About,
-    /// What its line is a part of.
-    pub(super) text: Arc<String>,
-    pub(super) line: Range<usize>,
-    /// The values of its trials.
-    pub(super) scores: Range<usize>,
-    pub(super) parameters: Range<usize>,
+    pub head: Head,
+    /// As soon as somebody has asked.
+    pub(super) about: OnceLock<Box<About>>,
+    /// That of its line.
+    pub(super) checksum: u32,
+    pub(super) text: Text,
     /// As far as they were read.
     pub(super) details: Option<Details>,
 }
@@ -115,14 +136,12 @@ pub(super) struct Shape {
 /// The details of a run.
 #[derive(Clone)]
 pub(super) struct Details {
-    pub(super) text: Arc<String>,
-    pub(super) line: Range<usize>,
-    /// The digest of the run's line.
-    pub(super) of: Range<usize>,
-    pub(super) values: Range<usize>,
+    /// The checksum of the run's line.
+    pub(super) of: u32,
+    pub(super) text: Text,
 }
 
-impl About {
+impl Head {
     /// Whether all was there that there is now.
     pub(super) fn has_all(&self, entries: &HashMap<CacheKey, bool>) -> bool {
         let is_as_it_was = |(key, was): &(CacheKey, bool)| entries.get(key) == Some(was);
@@ -136,37 +155,34 @@ impl About {
 }
 
 impl IndexedRun {
-    pub(super) fn order(&self) -> (&str, &str) {
-        (&self.about.started, &self.about.id)
+    /// What is known of it beside its values: nothing where the file of its line was changed meanwhile.
+    #[must_use]
+    pub fn about(&self) -> &About {
+        let read = || serde_json::from_str(&self.text.part(ABOUT)).unwrap_or_default();
+        self.about.get_or_init(read)
     }
 
-    pub(super) fn line(&self) -> &str {
-        &self.text[self.line.clone()]
+    pub(super) fn order(&self) -> (&str, &str) {
+        (&self.head.started, &self.head.id)
     }
 
     /// Whether all of its values of a part have names.
     pub(super) fn is_named(&self, part: Part, shapes: &HashMap<String, Shape>) -> bool {
-        self.part(part).iter().all(|(shape, _)| shapes.contains_key(*shape))
+        values(&self.part(part)).iter().all(|(shape, _)| shapes.contains_key(*shape))
     }
 
-    /// The values of each trial.
-    pub(super) fn part(&self, part: Part) -> Vec<Values<'_>> {
-        let text = match (part, &self.details) {
-            (Part::Score, _) => &self.text[self.scores.clone()],
-            (Part::Parameter, _) => &self.text[self.parameters.clone()],
-            (Part::Detail, Some(details)) => details.text(),
-            (Part::Detail, None) => return Vec::new(),
-        };
-        serde_json::from_str(text).unwrap_or_default()
+    /// The values of each trial, for [`values`].
+    pub(super) fn part(&self, part: Part) -> String {
+        match (part, &self.details) {
+            (Part::Score, _) => self.text.part(SCORES),
+            (Part::Parameter, _) => self.text.part(PARAMETERS),
+            (Part::Detail, Some(details)) => details.text.part(DETAILS),
+            (Part::Detail, None) => String::new(),
+        }
     }
 }
 
-impl Details {
-    pub(super) fn line(&self) -> &str {
-        &self.text[self.line.clone()]
-    }
-
-    fn text(&self) -> &str {
-        &self.text[self.values.clone()]
-    }
+/// The values of each trial; none of what is no such list.
+pub(super) fn values(part: &str) -> Vec<Values<'_>> {
+    serde_json::from_str(part).unwrap_or_default()
 }

@@ -12,6 +12,7 @@
 mod indexed;
 mod lines;
 mod read;
+mod text;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, OpenOptions};
@@ -28,8 +29,8 @@ use crate::engine::plan::CacheKey;
 use crate::engine::stage::StageKind;
 use crate::engine::store::listing::list;
 use crate::engine::store::{Store, StoreError};
-pub use indexed::{About, AboutTrial, IndexedRun, Part};
-use indexed::{Details, Shape, Stamp, Values};
+pub use indexed::{About, AboutTrial, Head, IndexedRun, Part};
+use indexed::{Shape, Stamp, Values, values};
 use read::Fresh;
 
 /// The files, in `outputs/cache/`.
@@ -60,44 +61,30 @@ impl Index {
         reading: &dyn Fn(usize),
     ) -> Result<Self, StoreError> {
         let path = store.cache().join(INDEX);
-        let lines::Read { mut runs, shapes, count, has_lost, .. } = lines::read(&path);
+        let lines::Read { runs, shapes, count, has_lost, .. } = lines::read(&path);
         let entries = are_there(&runs, store);
         // Of lines that are lost some may have been names.
         let is_named = |run: &IndexedRun| {
             !has_lost
                 || run.is_named(Part::Score, &shapes) && run.is_named(Part::Parameter, &shapes)
         };
-        let there: Vec<(String, Option<IndexedRun>)> = list(&all(store))?
+        let is_so = |run: &IndexedRun| {
+            run.head.has_all(&entries) && is_as_it_was(store, &run.head) && is_named(run)
+        };
+        let (known, unknown) =
+            divided(list(&all(store))?.into_iter().map(|(id, _)| id), runs, is_so);
+        let missing: Vec<(String, Stamp)> = unknown
             .into_iter()
-            .map(|(id, _)| {
-                let known = runs.remove(&id);
-                (id, known)
-            })
+            .filter_map(|id| Some((id.clone(), Stamp::of_run(store, &id)?)))
             .collect();
-        let looked: Vec<(String, Stamp, Option<IndexedRun>)> = there
-            .into_par_iter()
-            .filter_map(|(id, run)| {
-                let run = run.filter(|run| run.about.has_all(&entries) && is_named(run));
-                if let Some(ended) = run.as_ref().filter(|run| run.about.has_ended()) {
-                    let stamp = ended.about.stamp;
-                    return Some((id, stamp, run));
-                }
-                let stamp = Stamp::of(&all(store).join(&id).join("run.json").metadata().ok()?);
-                let current = run.filter(|run| run.about.stamp == stamp);
-                Some((id, stamp, current))
-            })
-            .collect();
-        let (known, missing): (Vec<_>, Vec<_>) =
-            looked.into_iter().partition(|(.., run)| run.is_some());
         if !missing.is_empty() {
             reading(missing.len());
         }
         let fresh: Vec<Option<Fresh>> = missing
             .into_par_iter()
-            .map(|(id, stamp, _)| Fresh::read(store, kinds, &id, stamp))
+            .map(|(id, stamp)| Fresh::read(store, kinds, &id, stamp))
             .collect::<Result<_, _>>()?;
-        let mut index =
-            Self { runs: known.into_iter().filter_map(|(.., run)| run).collect(), shapes };
+        let mut index = Self { runs: known, shapes };
         let mut new = New::default();
         fresh.into_iter().flatten().for_each(|fresh| index.take(fresh, &mut new));
         index.runs.sort_unstable_by(|one, other| other.order().cmp(&one.order()));
@@ -124,7 +111,7 @@ impl Index {
         let path = store.cache().join(DETAILS);
         let lines::Read { details, count, has_lost, .. } = lines::read(&path);
         for run in &mut self.runs {
-            if let Some(details) = details.get(&run.about.id) {
+            if let Some(details) = details.get(&run.head.id) {
                 run.take(details);
             }
             if !run.is_named(Part::Detail, &self.shapes) {
@@ -134,7 +121,7 @@ impl Index {
         let lacking = self.runs.par_iter().enumerate().filter(|(_, run)| run.details.is_none());
         let fresh: Vec<(usize, Option<Fresh>)> = lacking
             .map(|(place, run)| {
-                let About { id, stamp, .. } = &run.about;
+                let Head { id, stamp, .. } = &run.head;
                 Ok((place, Fresh::read(store, kinds, id, *stamp)?))
             })
             .collect::<Result<_, StoreError>>()?;
@@ -142,7 +129,7 @@ impl Index {
         for (place, fresh) in fresh {
             let Some(Fresh { shapes, run }) = fresh else { continue };
             self.name(shapes, &mut new);
-            new.details.extend(run.details.iter().map(Details::line));
+            new.take_details(&run);
             self.runs[place].details = run.details;
         }
         let is_stale = has_lost || count.is_none_or(|lines| !self.has_room_for(lines));
@@ -162,16 +149,16 @@ impl Index {
         if !is_stale {
             return append(&path, new);
         }
-        let known = self.runs.iter().filter_map(|run| Some(run.details.as_ref()?.line()));
-        let whole: String = std::iter::once(lines::HEADER).chain(known).collect();
+        let known = self.runs.iter().filter_map(|run| Some(run.details.as_ref()?.text.line()));
+        let whole: String = std::iter::once(lines::HEADER.into()).chain(known).collect();
         store.disk.replace_index(&path, whole.as_bytes())
     }
 
     /// Takes a run in, and what is new of it.
     fn take(&mut self, Fresh { shapes, run }: Fresh, new: &mut New) {
         self.name(shapes, new);
-        new.runs.push_str(run.line());
-        new.details.extend(run.details.iter().map(Details::line));
+        new.runs.push_str(&run.text.line());
+        new.take_details(&run);
         self.runs.push(run);
     }
 
@@ -200,7 +187,7 @@ impl Index {
     ) -> Result<(), StoreError> {
         if lines.is_none_or(|lines| !self.has_room_for(lines)) {
             let shapes = self.shapes.values().map(Shape::line);
-            let runs = self.runs.iter().map(|run| run.line().to_owned());
+            let runs = self.runs.iter().map(|run| run.text.line().into_owned());
             let whole: String =
                 std::iter::once(lines::HEADER.to_owned()).chain(shapes).chain(runs).collect();
             return store.disk.replace_index(path, whole.as_bytes());
@@ -210,10 +197,10 @@ impl Index {
 
     /// The record of a run that was killed says that it is running, and so does the index.
     fn mark_dead(&mut self, store: &Store) {
-        let is_running = |run: &&mut IndexedRun| run.about.status == RunStatus::Running;
+        let is_running = |run: &&mut IndexedRun| run.head.status == RunStatus::Running;
         for run in self.runs.iter_mut().filter(is_running) {
-            if !is_held(&all(store).join(&run.about.id).join(LOCK)) {
-                run.about.status = RunStatus::Died;
+            if !is_held(&all(store).join(&run.head.id).join(LOCK)) {
+                run.head.status = RunStatus::Died;
             }
         }
     }
@@ -238,12 +225,12 @@ impl Index {
             let place = *self.shapes.get(*shape)?.places.get(name)?;
             serde_json::from_str(values.get(place)?.get()).ok()
         };
-        run.part(part).iter().map(value).collect()
+        values(&run.part(part)).iter().map(value).collect()
     }
 
     /// All that each trial of a run has of a part, by name.
     #[must_use]
-    pub fn all<'a>(&'a self, run: &'a IndexedRun, part: Part) -> Vec<Vec<(&'a str, Value)>> {
+    pub fn all<'a>(&'a self, run: &IndexedRun, part: Part) -> Vec<Vec<(&'a str, Value)>> {
         let of_trial = |(shape, values): Values<'_>| -> Vec<(&'a str, Value)> {
             let names = self.shapes.get(shape).into_iter().flat_map(|shape| &shape.names);
             let named = names.zip(values).filter_map(|(name, value)| {
@@ -251,8 +238,39 @@ impl Index {
             });
             named.collect()
         };
-        run.part(part).into_iter().map(of_trial).collect()
+        values(&run.part(part)).into_iter().map(of_trial).collect()
     }
+}
+
+/// Of the runs that there are those that are known, each by the last line about it, and the ids of the others, sorted.
+///
+/// * `is_so`: whether what is known of one is still so
+fn divided(
+    ids: impl Iterator<Item = String>,
+    lines: Vec<IndexedRun>,
+    is_so: impl Fn(&IndexedRun) -> bool,
+) -> (Vec<IndexedRun>, Vec<String>) {
+    let mut last: HashMap<String, Option<usize>> = ids.map(|id| (id, None)).collect();
+    for (line, run) in lines.iter().enumerate() {
+        if let Some(known) = last.get_mut(&run.head.id) {
+            *known = Some(line);
+        }
+    }
+    let mut known = Vec::with_capacity(lines.len());
+    for (line, run) in lines.into_iter().enumerate() {
+        if last.get(&run.head.id) == Some(&Some(line)) && is_so(&run) {
+            last.remove(&run.head.id);
+            known.push(run);
+        }
+    }
+    let mut unknown: Vec<String> = last.into_keys().collect();
+    unknown.sort_unstable();
+    (known, unknown)
+}
+
+/// Whether the record of a run is the one that was read, where it is not written for good.
+fn is_as_it_was(store: &Store, head: &Head) -> bool {
+    head.has_ended() || Stamp::of_run(store, &head.id) == Some(head.stamp)
 }
 
 /// Lines that are to be appended to the files.
@@ -260,6 +278,14 @@ impl Index {
 struct New {
     runs: String,
     details: String,
+}
+
+impl New {
+    fn take_details(&mut self, run: &IndexedRun) {
+        if let Some(details) = &run.details {
+            self.details.push_str(&details.text.line());
+        }
+    }
 }
 
 /// Behind half a line of a process that was killed a new one begins. One call, so that the lines of two processes do not mix.
@@ -272,9 +298,9 @@ fn append(path: &Path, lines: &str) -> Result<(), StoreError> {
 }
 
 /// Whether the entries on which depends what is known of runs are there, each looked for once.
-fn are_there(runs: &HashMap<String, IndexedRun>, store: &Store) -> HashMap<CacheKey, bool> {
+fn are_there(runs: &[IndexedRun], store: &Store) -> HashMap<CacheKey, bool> {
     let keys: HashSet<CacheKey> =
-        runs.values().flat_map(|run| &run.about.entries).map(|(key, _)| *key).collect();
+        runs.iter().flat_map(|run| &run.head.entries).map(|(key, _)| *key).collect();
     let is_there = |key: &CacheKey| fs::symlink_metadata(store.entry_folder(key)).is_ok();
     keys.into_par_iter().map(|key| (key, is_there(&key))).collect()
 }

@@ -1,10 +1,10 @@
 //! What the index is to know of a run, from its record and its entries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
-use super::indexed::{About, AboutTrial, IndexedRun, Part, Shape, Stamp};
+use super::indexed::{About, AboutTrial, Head, IndexedRun, Part, Shape, Stamp};
 use crate::engine::plan::Fingerprint;
 use crate::engine::runs::records::{all, read};
 use crate::engine::runs::results::{Results, TrialResults, TrialStatus};
@@ -55,19 +55,55 @@ impl Fresh {
                 shapes.push(shape);
             }
         }
-        let about = about(&results, stamp, is_whole);
-        Ok(Some(Self { run: IndexedRun::new(about, values), shapes }))
+        let head = head(&results, stamp, is_whole);
+        Ok(Some(Self { run: IndexedRun::new(head, &about(&results), values), shapes }))
     }
 }
 
-fn about(results: &Results, stamp: Stamp, is_whole: bool) -> About {
+fn head(results: &Results, stamp: Stamp, is_whole: bool) -> Head {
     let run = &results.run;
+    Head {
+        id: run.id.clone(),
+        stamp,
+        experiment: run.experiment.clone(),
+        file: run.file.clone(),
+        results: run.asked.results.clone(),
+        status: run.status,
+        started: run.started.clone(),
+        best: best(results),
+        entries: results.deciding_entries(),
+        is_whole,
+    }
+}
+
+/// The places of the trials that stand for the run.
+fn best(results: &Results) -> Vec<usize> {
+    let trials = || results.trials.iter().enumerate();
+    let is_chosen = |of: &TrialResults| results.run.best.iter().any(|label| **label == *of.label);
+    let chosen: Vec<usize> =
+        trials().filter(|(_, of)| is_chosen(of)).map(|(place, _)| place).collect();
+    let points: BTreeSet<String> = results.trials.iter().map(TrialResults::of_point).collect();
+    match chosen.is_empty() && points.len() == 1 {
+        true => (0..results.trials.len()).collect(),
+        false => chosen,
+    }
+}
+
+fn about(results: &Results) -> About {
+    let run = &results.run;
+    let mut places = HashMap::new();
+    let mut place = |of: &TrialResults| {
+        let next = places.len();
+        *places.entry(of.point.label.clone()).or_insert(next)
+    };
     let trial = |of: &TrialResults| {
         let own = results.made_with(of).filter(|(node, _)| node.label == *of.label);
         let elapsed: Vec<u64> = own.filter_map(|(node, _)| node.elapsed_ms).collect();
         AboutTrial {
             label: of.label.to_string(),
             point: of.of_point(),
+            place: place(of),
+            level: of.level,
             status: of.status.name().to_owned(),
             is_done: of.status == TrialStatus::Done,
             elapsed_ms: (!elapsed.is_empty()).then(|| elapsed.iter().sum()),
@@ -75,23 +111,16 @@ fn about(results: &Results, stamp: Stamp, is_whole: bool) -> About {
             fold: of.fold,
         }
     };
+    let sweep = results.sweep.as_ref();
     About {
-        id: run.id.clone(),
-        stamp,
-        experiment: run.experiment.clone(),
-        file: run.file.clone(),
-        results: run.asked.results.clone(),
         program: run.program.clone(),
         command: run.asked.command.clone(),
-        status: run.status,
-        started: run.started.clone(),
         elapsed_ms: run.elapsed_ms,
         objective: run.asked.objective.clone(),
-        best: run.best.clone(),
+        has_rungs: sweep.is_some_and(|shape| shape.rungs > 1),
+        has_finalists: sweep.is_some_and(|shape| shape.has_finalists),
         headlines: results.headlines(),
         trials: results.trials.iter().map(trial).collect(),
-        entries: results.deciding_entries(),
-        is_whole,
     }
 }
 
