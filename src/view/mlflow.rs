@@ -7,11 +7,12 @@
 //! | `<experiment>/<run>/artifacts/` | copies of what was published, but for models |
 //! | `<experiment>/<run>/meta.yaml` | how it ended; written last |
 //!
-//! A sweep is a run with one below it for each trial. Names follow from the run's, so that one that was exported is found there again.
+//! A sweep is a run with one below it for each trial, and has itself what its chosen point came to: values of its axes, mean (by the name that the score
+//! has in a trial), `.sd` and `.n` over its trials, and as `best_child_run_id` the trial that stands for it, as MLflow's own guide to Optuna calls it. Names follow from the run's, so that one that was exported is found there again.
 //!
 //! Reference: `mlflow/store/tracking/file_store.py`; `tests/feeds/read_mlflow.py` reads with it what was written here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::results::made_by;
+use super::rows::{self, Moments, Row};
 use crate::base::disk::regular;
 use crate::engine::plan::full_text;
 use crate::engine::runs::{
@@ -102,6 +104,9 @@ impl MlflowStore<'_> {
         if let Some(of) = results.trials.first().filter(|_| trials.is_empty()) {
             Self::results(&top, &results, of)?;
         }
+        if !trials.is_empty() {
+            self.chosen(&top, &experiment, &results)?;
+        }
         self.describe(&top, &results, !trials.is_empty())?;
         let status = match run.status {
             RunStatus::Done => FINISHED,
@@ -168,12 +173,42 @@ impl MlflowStore<'_> {
         Ok(())
     }
 
+    /// What the point came to that a sweep has chosen, and which trial stands for it.
+    fn chosen(
+        &self,
+        target: &Target,
+        experiment: &Path,
+        results: &Results,
+    ) -> Result<(), ExportError> {
+        let points = rows::points(results)?;
+        let Some((objective, best)) = rows::best(results, &points) else { return Ok(()) };
+        let metric = &objective.metric;
+        let headlines = results.headlines();
+        let names: BTreeSet<&String> = std::iter::once(metric).chain(&headlines).collect();
+        for name in names {
+            let Moments { mean, deviation, count, .. } = best.moments(name);
+            let moments = [("", mean), (".sd", deviation), (".n", mean.map(|_| count as f64))];
+            for (part, value) in moments {
+                let points: Vec<(u64, f64)> = value.map(|value| (0, value)).into_iter().collect();
+                target.metric(&format!("{name}{part}"), &points)?;
+            }
+        }
+        for (axis, value) in &best.point.values {
+            target.parameter(axis, &parameter_text(value))?;
+        }
+        let has_score = |row: &&Row<'_>| row.scores.get(metric).copied().flatten().is_some();
+        if let Some(row) = best.rows.iter().find(has_score) {
+            let child = self.target(experiment, &results.run, row.label);
+            target.parameter("best_child_run_id", &child.id)?;
+        }
+        Ok(())
+    }
+
     fn stage(&self, target: &Target, node: &RunNode, entry: &Entry) -> io::Result<()> {
         let fingerprint = &entry.manifest().fingerprint;
         let given = Json::from_iter(fingerprint.parameters.clone());
         for (name, value) in given.as_object().into_iter().flatten() {
-            let text = value.as_str().map_or_else(|| full_text(value), str::to_owned);
-            target.parameter(&format!("{}.{name}", node.stage), &text)?;
+            target.parameter(&format!("{}.{name}", node.stage), &parameter_text(value))?;
         }
         if let Some(commit) = &fingerprint.commit {
             target.tag(&format!("pipeline.{}.commit", node.stage), commit)?;
@@ -282,6 +317,10 @@ impl Target {
         );
         fs::write(self.folder.join("meta.yaml"), meta)
     }
+}
+
+fn parameter_text(value: &Json) -> String {
+    value.as_str().map_or_else(|| full_text(value), str::to_owned)
 }
 
 /// A text as YAML has it, which reads JSON's.

@@ -1,5 +1,7 @@
 //! What runs leave for other programs: TensorBoard, MLflow, Weights & Biases. Each is read back with the program itself, where that is there.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -125,6 +127,53 @@ fn tensorboard_shows_a_sweep_with_its_axes_and_the_objective() {
     }
     let trial = "learning_rate=1e-3,schedule=linear,seed=0/train";
     assert!(found["scalars"][trial]["train/loss"].is_array(), "{}", found["scalars"]);
+    let pictures = found["pictures"].as_object().expect("pictures");
+    let objective = &pictures["."]["evaluate.ner.token_accuracy"];
+    assert!(objective[0].as_u64() > Some(500), "{pictures:?}");
+    let trials: Vec<&String> = pictures.keys().filter(|run| *run != ".").collect();
+    assert_eq!(trials.len(), 8, "{trials:?}");
+    for trial in trials {
+        assert!(trial.starts_with("learning_rate=") && !trial.ends_with("/train"), "{trial}");
+        assert!(pictures[trial]["loss"][0].as_u64() > Some(500), "{trial}: {pictures:?}");
+    }
+}
+
+/// The event files of a run, and where they lie on the disk.
+fn event_files(world: &World, run: &str) -> BTreeMap<String, u64> {
+    let folder = world.path(format!("outputs/runs/{run}/tensorboard"));
+    let (mut files, mut folders) = (BTreeMap::new(), vec![folder.clone()]);
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).expect("a folder") {
+            let path = entry.expect("listed").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(&folder).expect("inside").display().to_string();
+            files.insert(name, path.metadata().expect("there").ino());
+        }
+    }
+    files
+}
+
+#[test]
+fn a_run_with_nothing_to_do_gives_the_event_files_of_the_one_before_second_names() {
+    let world = World::new();
+    world.child("rates", SWEEP);
+    let run = |options: &[&str]| {
+        let shot = world.pipeline([&["run", "experiments/rates.toml"], options].concat());
+        assert_eq!(shot.code, Some(0), "{shot}");
+        event_files(&world, &world.latest_run())
+    };
+    let first = run(&[]);
+    // One at the top, one of each trial, and one of each trial's training.
+    assert_eq!(first.len(), 9, "{first:?}");
+    assert_eq!(run(&[]), first, "the same files by the same names");
+    assert_eq!(run(&[]), first, "also of a run that has them from another");
+    // One that has something to do writes its own, and leaves the others as they are.
+    let inodes: BTreeSet<u64> = first.values().copied().collect();
+    let other = run(&["--rerun", "train [learning_rate=1e-3,seed=0]"]);
+    assert!(other.values().all(|inode| !inodes.contains(inode)), "{other:?} after {first:?}");
 }
 
 #[test]
@@ -164,6 +213,20 @@ fn event_files_that_cannot_be_written_cost_one_warning() {
     assert!(shot.stdout.contains("results: outputs/mini"), "{shot}");
 }
 
+/// The row of `summary.csv` that is best in the objective of [`SWEEP`], by column.
+fn best_of_summary(world: &World) -> BTreeMap<String, String> {
+    let summary = csv::Reader::from_path(world.path("outputs/rates/summary.csv"));
+    let rows = summary.expect("there").into_deserialize::<BTreeMap<String, String>>();
+    let mean = |row: &BTreeMap<String, String>| -> f64 {
+        row["evaluate.ner.token_accuracy.mean"].parse().expect("a number")
+    };
+    // Of equals the first.
+    let better = |best: BTreeMap<String, String>, row: BTreeMap<String, String>| {
+        if mean(&row) > mean(&best) { row } else { best }
+    };
+    rows.map(|row| row.expect("a row")).reduce(better).expect("a point")
+}
+
 #[test]
 fn runs_are_exported_once_and_each_trial_of_a_sweep_is_a_run_below_its_run() {
     let world = World::new();
@@ -199,6 +262,20 @@ fn runs_are_exported_once_and_each_trial_of_a_sweep_is_a_run_below_its_run() {
         assert!(!read(trial, "artifacts/metrics.json").is_empty());
     }
     assert!(!read(&parents[0], "artifacts/summary.csv").is_empty());
+    // It has itself what the best point came to, and which trial stands for that.
+    let best = best_of_summary(&world);
+    for (metric, column) in [("", ".mean"), (".sd", ".sd"), (".n", ".n")] {
+        for name in ["evaluate.ner.token_accuracy", "evaluate.loss"] {
+            let line = read(&parents[0], &format!("metrics/{name}{metric}"));
+            let value = line.split(' ').nth(1).expect("a value");
+            assert_eq!(value, best[&format!("{name}{column}")], "{name}{metric}");
+        }
+    }
+    let child = read(&parents[0], "params/best_child_run_id");
+    let trial = world.read("outputs/rates/best/trial.txt");
+    assert_eq!(read(&child, "tags/mlflow.runName"), trial.trim_end());
+    let rate = |run: &str| read(run, "params/train.learning_rate");
+    assert_eq!(rate(&parents[0]), rate(&child));
     world.pipeline(["run", "experiments/mini.toml"]);
     let (single, again) =
         (world.latest_run(), world.pipeline(["export-runs", "--mlflow", "mlruns"]));
@@ -233,6 +310,18 @@ fn mlflow_finds_parameters_curves_scores_tags_and_artifacts() {
     let parent = &parent.expect("the sweep")["id"];
     let below = runs.iter().filter(|run| run["tags"]["mlflow.parentRunId"] == *parent);
     assert_eq!(below.count(), 4, "{found}");
+    let sweep = runs.iter().find(|run| run["id"] == *parent).expect("just found");
+    let best = best_of_summary(&world);
+    let objective = "evaluate.ner.token_accuracy";
+    for (metric, column) in [("", ".mean"), (".sd", ".sd"), (".n", ".n")] {
+        let value: f64 = best[&format!("{objective}{column}")].parse().expect("a number");
+        assert_eq!(sweep["metrics"][format!("{objective}{metric}")], json!([[0, value]]));
+    }
+    let child = &sweep["params"]["best_child_run_id"];
+    let child = runs.iter().find(|run| run["id"] == *child).expect("one of the runs");
+    assert_eq!(child["name"], world.read("outputs/rates/best/trial.txt").trim_end());
+    let rate = |run: &Value| run["params"]["train.learning_rate"].clone();
+    assert_eq!(rate(child), rate(sweep));
 }
 
 #[test]

@@ -308,6 +308,31 @@ fn a_caveat_of_one_trial_names_it_and_counts_are_neither_measured_nor_drawn() {
 }
 
 #[test]
+fn pictures_that_compare_points_are_svg_too_where_those_of_trials_are() {
+    let world = World::new();
+    let sweep = "[sweep]\nobjective = \"min evaluate.loss\"\n[sweep.over]\n\
+                 train.learning_rate = [1e-3, 2e-3]\n";
+    let pictures = || -> Vec<String> {
+        let mut names = world.names("outputs/rates");
+        names.retain(|name| name.starts_with("evaluate.loss."));
+        names
+    };
+    world.child("rates", sweep);
+    world.pipeline(["run", "experiments/rates.toml"]);
+    assert_eq!(pictures(), ["evaluate.loss.png"]);
+    world.child("rates", &format!("[stage.plot]\nformats = [\"png\", \"svg\"]\n{sweep}"));
+    let run = || world.pipeline(["run", "experiments/rates.toml"]);
+    assert_eq!(run().code, Some(0));
+    assert_eq!(pictures(), ["evaluate.loss.png", "evaluate.loss.svg"]);
+    let svg = world.read("outputs/rates/evaluate.loss.svg");
+    assert!(svg.starts_with("<svg") && svg.contains("evaluate.loss"), "{svg}");
+    // It is one of the results: one that was removed comes back.
+    std::fs::remove_file(world.path("outputs/rates/evaluate.loss.svg")).expect("removed");
+    let again = run();
+    assert_eq!(world.read_if_there("outputs/rates/evaluate.loss.svg"), svg, "{again}");
+}
+
+#[test]
 fn a_point_without_a_result_has_a_row_that_counts_none() {
     let world = World::new();
     world.child("rates", &format!("{FAST}{DECAYS}"));

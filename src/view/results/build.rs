@@ -41,7 +41,7 @@ pub type Again<'a> = dyn Fn(Part<'_>, &Path) -> (String, Option<String>) + Sync 
 #[derive(Default)]
 pub(super) struct Made {
     pub(super) contents: Contents,
-    /// The digest of what a sweep's pictures show: its tables.
+    /// The digest of what a sweep's pictures show, its tables, and of what they are written as.
     pub(super) drawn_from: String,
     /// The digest of what the report is about.
     pub(super) reported_from: String,
@@ -166,11 +166,13 @@ impl Making<'_> {
         let points = points(results).map_err(io)?;
         let names = Names::of(results, &points);
         tables::write(results, shape, &points, &names, folder).map_err(io)?;
-        made.drawn_from = drawn_from_tables(folder).map_err(io)?;
+        let endings = pictures::endings(results);
+        made.drawn_from = drawn_from(folder, endings).map_err(io)?;
         match (there.pictures)(&made.drawn_from) {
             Some(pictures) => made.contents.items.extend(pictures),
             None => {
-                made.warnings = pictures::draw(shape, &judged(&points), &names.plain, folder)?;
+                let judged = judged(&points);
+                made.warnings = pictures::draw(shape, &judged, &names.plain, folder, endings)?;
             }
         }
         // Pictures show none of them.
@@ -235,10 +237,11 @@ fn files(results: &Results, trial: &TrialResults, with_large: bool) -> Vec<(Stri
     files.collect()
 }
 
-fn drawn_from_tables(folder: &Path) -> io::Result<String> {
+/// A digest of the tables in a folder, and of what pictures of them are written as.
+fn drawn_from(folder: &Path, endings: &[&str]) -> io::Result<String> {
     let mut tables = Contents::default();
     tables.add_made(folder)?;
-    let mut text = env!("CARGO_PKG_VERSION").to_owned();
+    let mut text = format!("{} {}", env!("CARGO_PKG_VERSION"), endings.join(" "));
     for (name, item) in tables.items {
         text += &format!("\n{name} {}", item.blake3);
     }

@@ -7,11 +7,31 @@ use serde_json::Value;
 
 use super::error::PublishError;
 use crate::engine::plan::{SweepShape, value_text};
+use crate::engine::runs::{Results, TrialResults};
 use crate::engine::stage::Score;
-use crate::view::figures::{self, SweepGrid, SweepPoint, sweep_grid, sweep_line};
+use crate::view::figures::{self, PlotError, SweepGrid, SweepPoint, sweep_grid, sweep_line};
 use crate::view::rows::PointRows;
 
+/// What pictures end with.
+const PNG: &str = ".png";
+const SVG: &str = ".svg";
+
+/// Whether a file is one of these pictures, in the folder of a sweep's results.
+pub fn is_picture(name: &str) -> bool {
+    [PNG, SVG].iter().any(|ending| name.ends_with(ending)) && !name.contains('/')
+}
+
+/// What the pictures are written as: PNG, and SVG where a trial has its own pictures so.
+pub fn endings(results: &Results) -> &'static [&'static str] {
+    let has_svg = |trial: &TrialResults| {
+        results.files(trial, false).iter().any(|(name, ..)| name.ends_with(SVG))
+    };
+    if results.trials.iter().any(has_svg) { &[PNG, SVG] } else { &[PNG] }
+}
+
 /// Draws the objective, or every metric that is not of a single label where there is none, and says which could not be drawn.
+///
+/// * `endings`: what each is written as
 ///
 /// # Errors
 /// When the disk refuses.
@@ -20,6 +40,7 @@ pub fn draw(
     points: &[&PointRows<'_>],
     names: &[&str],
     folder: &Path,
+    endings: &[&str],
 ) -> Result<Vec<String>, PublishError> {
     let mut warnings = Vec::new();
     let wanted = |name: &str| match &shape.objective {
@@ -33,47 +54,59 @@ pub fn draw(
         if matches!(first, Score::Count(_)) && all.all(|score| score == first) {
             continue;
         }
-        let metrics =
-            |point: &PointRows<'_>| point.scores(name).into_iter().map(Score::value).collect();
-        let path = folder.join(format!("{}.png", file_name(name)));
-        let drawn = figures::attempt(|| match shape.axes.as_slice() {
-            [(y_name, y_values), (x_name, x_values)]
-                if points.len() == x_values.len() * y_values.len() =>
-            {
-                let texts = |values: &[Value]| values.iter().map(value_text).collect();
-                let grid = SweepGrid {
-                    x_name: x_name.to_string(),
-                    y_name: y_name.to_string(),
-                    x_labels: texts(x_values),
-                    y_labels: texts(y_values),
-                    metrics: cells(points, y_values, x_values)
-                        .into_iter()
-                        .map(|point| point.map_or_else(Vec::new, metrics))
-                        .collect(),
-                };
-                sweep_grid(&grid, name, &path)
+        for ending in endings {
+            let path = folder.join(format!("{}{ending}", file_name(name)));
+            match figures::attempt(|| draw_one(shape, points, name, &path)) {
+                Err(error) if error.is_of_the_disk() => return Err(error.into()),
+                Err(error) => {
+                    warnings.push(format!("the picture of `{name}` was not drawn: {error}"));
+                    // Half of one is none, and it would not be drawn as anything else either.
+                    drop(std::fs::remove_file(&path));
+                    break;
+                }
+                Ok(()) => {}
             }
-            axes => {
-                // With one axis its values are numbers or names; with more, or none, each point is a name.
-                let axis = if let [(axis, _)] = axes { axis } else { "point" };
-                let points: Vec<_> = points
-                    .iter()
-                    .map(|point| sweep_point(axes.len() == 1, point, metrics(point)))
-                    .collect();
-                sweep_line(axis, name, &points, &path)
-            }
-        });
-        match drawn {
-            Err(error) if error.is_of_the_disk() => return Err(error.into()),
-            Err(error) => {
-                warnings.push(format!("the picture of `{name}` was not drawn: {error}"));
-                // Half of one is none.
-                drop(std::fs::remove_file(&path));
-            }
-            Ok(()) => {}
         }
     }
     Ok(warnings)
+}
+
+/// Draws a score of points.
+fn draw_one(
+    shape: &SweepShape,
+    points: &[&PointRows<'_>],
+    name: &str,
+    path: &Path,
+) -> Result<(), PlotError> {
+    let metrics =
+        |point: &PointRows<'_>| point.scores(name).into_iter().map(Score::value).collect();
+    match shape.axes.as_slice() {
+        [(y_name, y_values), (x_name, x_values)]
+            if points.len() == x_values.len() * y_values.len() =>
+        {
+            let texts = |values: &[Value]| values.iter().map(value_text).collect();
+            let grid = SweepGrid {
+                x_name: x_name.to_string(),
+                y_name: y_name.to_string(),
+                x_labels: texts(x_values),
+                y_labels: texts(y_values),
+                metrics: cells(points, y_values, x_values)
+                    .into_iter()
+                    .map(|point| point.map_or_else(Vec::new, metrics))
+                    .collect(),
+            };
+            sweep_grid(&grid, name, path)
+        }
+        axes => {
+            // With one axis its values are numbers or names; with more, or none, each point is a name.
+            let axis = if let [(axis, _)] = axes { axis } else { "point" };
+            let points: Vec<_> = points
+                .iter()
+                .map(|point| sweep_point(axes.len() == 1, point, metrics(point)))
+                .collect();
+            sweep_line(axis, name, &points, path)
+        }
+    }
 }
 
 /// The point of each pair of values, row by row, in whichever order points were tried.

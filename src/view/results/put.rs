@@ -11,6 +11,7 @@ use super::build::{REPORT, is_about_all};
 use super::contents::{self, Contents, Item, Source, is_there};
 use super::error::PublishError;
 use super::ownership::Ownership;
+use super::pictures::is_picture;
 use super::record::RECORD;
 use super::strangers::Place;
 use super::swap;
@@ -111,11 +112,8 @@ impl<'a> Target<'a> {
 
     /// The pictures of a sweep that was published, where all of them lie there.
     pub(super) fn pictures(&self, published: &Publication) -> Option<Vec<(String, Item)>> {
-        let pictures = published
-            .files
-            .iter()
-            .filter(|(name, _)| name.ends_with(".png") && !name.contains('/'))
-            .map(|(name, blake3)| {
+        let pictures =
+            published.files.iter().filter(|(name, _)| is_picture(name)).map(|(name, blake3)| {
                 let item = Item { source: Source::There, blake3: blake3.clone() };
                 is_there(&self.folder, name, blake3, &self.digests).then(|| (name.clone(), item))
             });

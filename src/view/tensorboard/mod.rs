@@ -2,8 +2,8 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | at the top | the experiment, caveats, and pictures; without a sweep the final scores too |
-//! | `<label>/` | of a sweep's trial: its values, its final scores, how it ended |
+//! | at the top | the experiment, caveats, and pictures, of a sweep those that compare its points; without one the final scores too |
+//! | `<label>/` | of a sweep's trial: its values, its final scores, its pictures, how it ended |
 //! | `<stage>/`, `<label>/<stage>/` | the curves of a training |
 //!
 //! 1. [`TensorBoard::begin`] writes what was asked for, and [`TensorBoard::plan`] what a sweep compares;
@@ -36,11 +36,14 @@ use crate::engine::exec::{Event, NodeName};
 use crate::engine::plan::{CacheKey, NodeId, Plan};
 use crate::engine::runs::{self, Results, RunStatus, TrialResults, TrialStatus, scores_of};
 use crate::engine::stage::{Caveat, Evaluated, Progress, Score, Scores, Signal};
-use crate::engine::store::Store;
+use crate::engine::store::{Entry, Store};
 
 /// Points of curves that are written of results in one run, shared by its trainings; a viewer shows a thousand of each.
 const POINTS: usize = 200_000;
 const POINTS_OF_ONE: std::ops::RangeInclusive<usize> = 50..=1000;
+
+/// Pictures of the trials of a sweep that are written in one run, in bytes: of more, those of the best trial alone. A viewer reads all of them.
+const PICTURES: u64 = 16 << 20;
 
 /// In the folder of a run.
 const FOLDER: &str = "tensorboard";
@@ -378,16 +381,19 @@ impl State {
         }
     }
 
-    /// Those of a run without a sweep; of one with, those that compare its points, and those of its best trial.
+    /// Those of each trial, where they are not too large in sum, and of a sweep those that compare its points.
     fn pictures(&mut self, results: &Results, published: &Published) -> io::Result<()> {
+        let of_trials: Vec<Vec<(String, &Entry, &str)>> =
+            results.trials.iter().map(|of| pictures_of(results, of)).collect();
+        let size =
+            |(_, entry, file): &(String, &Entry, &str)| entry.file(file).map_or(0, |it| it.size);
+        let are_few = of_trials.iter().flatten().map(size).sum::<u64>() <= PICTURES;
         let best = published.best.as_deref();
-        let is_shown = |of: &&TrialResults| match best {
-            Some(best) => *of.label == *best,
-            None => results.sweep.is_none(),
-        };
-        for of in results.trials.iter().filter(is_shown) {
-            for (name, entry, file) in results.files(of, false) {
-                self.picture(&of.label, &name, &entry.folder().join(file))?;
+        for (of, pictures) in results.trials.iter().zip(&of_trials) {
+            if are_few || results.sweep.is_none() || best == Some(&*of.label) {
+                for (name, entry, file) in pictures {
+                    self.picture(&of.label, name, &entry.folder().join(file))?;
+                }
             }
         }
         if results.sweep.is_some() {
@@ -406,6 +412,16 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// What a trial has as pictures.
+fn pictures_of<'a>(
+    results: &'a Results,
+    of: &'a TrialResults,
+) -> Vec<(String, &'a Entry, &'a str)> {
+    let mut files = results.files(of, false);
+    files.retain(|(name, ..)| name.ends_with(".png"));
+    files
 }
 
 /// The names of pictures at the top of a folder, sorted.
