@@ -8,6 +8,7 @@
 //! Scores arrive here as named numbers; nothing here knows what they mean.
 
 mod console;
+mod difference;
 pub mod figures;
 pub mod format;
 pub mod listing;
@@ -26,6 +27,7 @@ mod watch;
 mod words;
 
 pub use console::Console;
+pub use difference::{Compare, Comparison, Difference, Over};
 pub use marked::{Mark, marked};
 pub use mlflow::{ExportError, Exported, MlflowStore};
 pub use pairs::{SIGNIFICANT, pairs_for, too_few};

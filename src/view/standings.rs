@@ -258,6 +258,7 @@ mod tests {
         let objective = Objective { maximize: true, metric: "e.f1".to_owned() };
         let shape = SweepShape {
             axes: vec![("train.x".into(), Vec::new())],
+            along: Vec::new(),
             seeds: vec![0, 1],
             rungs: 1,
             has_finalists: false,

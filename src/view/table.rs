@@ -355,6 +355,7 @@ mod tests {
         let axes = vec![("train.x".into(), Vec::new())];
         SweepShape {
             axes,
+            along: Vec::new(),
             seeds: vec![0, 1],
             rungs: 1,
             has_finalists: false,

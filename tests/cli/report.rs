@@ -66,8 +66,45 @@ fn a_sweep_leaves_a_report_that_names_its_best_setting() {
         "Settings and their scores",
         "8 trials of 4 settings",
         "all 2 seeds share",
+        "<pre><code>pipeline run outputs/rates/best/experiment.toml</code></pre>",
+        "<pre><code>pipeline predict outputs/rates/best/model texts.txt</code></pre>",
     ] {
         assert!(html.contains(part), "{part}");
+    }
+    is_compared_as_by_diff(&world, &html);
+    world.write("texts.txt", "Ada met Bob\n");
+    let answer = world.pipeline(["predict", "outputs/rates/best/model", "texts.txt"]);
+    assert_eq!(answer.code, Some(0), "{answer}");
+}
+
+/// That each difference that a report tells of a sweep by `evaluate.loss` is what the command beside it says, in its figures and words.
+fn is_compared_as_by_diff(world: &World, html: &str) {
+    let commands: Vec<&str> = html
+        .split("<code>pipeline diff ")
+        .skip(1)
+        .filter_map(|part| part.split_once("</code>"))
+        .map(|(arguments, _)| arguments)
+        .filter(|arguments| *arguments != "A B")
+        .collect();
+    assert!(!commands.is_empty(), "{html}");
+    for arguments in commands {
+        let words = arguments.split(' ').chain(["--metric", "evaluate.loss"]);
+        let shot = world.pipeline(std::iter::once("diff").chain(words));
+        assert_eq!(shot.code, Some(0), "{shot}");
+        let row = shot.stdout.lines().find(|line| line.trim().starts_with("evaluate.loss"));
+        let cells: Vec<&str> =
+            row.expect("a row").split("  ").filter(|it| !it.is_empty()).collect();
+        let [_, _, _, difference, interval, drawn, p] = cells[..] else { panic!("{shot}") };
+        let told = |text: &str| text.trim().replace('-', "\u{2212}");
+        let notes: Vec<&str> =
+            shot.stdout.lines().skip_while(|line| !line.contains(" seeds cannot")).collect();
+        for part in [
+            format!("<b>{}</b> ", told(difference)),
+            format!("95 % of it from {}", told(interval)),
+            format!("drawn over {}; p {}. {}.", drawn.trim(), p.trim(), notes.join(" ")),
+        ] {
+            assert!(html.contains(&part), "{part}: {shot}");
+        }
     }
 }
 

@@ -106,8 +106,21 @@ def box(browser, selector):
         it.scrollIntoView({{block: 'center'}}); const r = it.getBoundingClientRect(); return [r.x, r.y, r.width, r.height] }})()""")
 
 
+# Short words of headings that stand on several lines.
+BROKEN = """(() => { const broken = [], range = document.createRange();
+    document.querySelectorAll('h1, h2, h3, th, figcaption, summary').forEach(head => {
+        const walker = document.createTreeWalker(head, NodeFilter.SHOW_TEXT);
+        for (let node = walker.nextNode(); node; node = walker.nextNode())
+            for (const word of node.data.matchAll(/\\S{2,24}/g)) {
+                range.setStart(node, word.index); range.setEnd(node, word.index + word[0].length);
+                const lines = new Set([...range.getClientRects()].map(it => Math.round(it.top)));
+                if (lines.size > 1 && !head.closest('.heat')) broken.push(word[0]);
+            } });
+    return broken.slice(0, 5) })()"""
+
+
 def looks(browser):
-    for width in (1280, 390):
+    for width in (1280, 375):
         for scheme in ("light", "dark"):
             browser.open(width, scheme)
             at = f"{width} pixels, {scheme}"
@@ -119,6 +132,7 @@ def looks(browser):
                 && !it.closest('.wide, nav, pre')).slice(0, 5).map(it => it.tagName + '.' + it.className).join(' ')""")
             if beyond:
                 yield f"{at}: beyond the edge: {beyond}"
+            yield from (f"{at}: a heading is broken within a word: {word}" for word in browser.js(BROKEN))
             dark = browser.js("""(() => { const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number);
                 return r + g + b < 384 })()""")
             if dark != (scheme == "dark"):

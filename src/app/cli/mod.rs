@@ -5,6 +5,7 @@ mod behind;
 mod bench;
 mod cancel;
 mod check;
+mod compare;
 mod complain;
 mod complete;
 mod cost;

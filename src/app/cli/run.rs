@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::args::{Means, Run};
 use super::check::place_of;
+use super::compare::compare;
 use super::failure::{Failure, Outcome};
 use super::listener::Listener;
 use super::output::Output;
@@ -400,7 +401,8 @@ fn publish(
     cancel: &Cancel,
 ) -> Result<Option<Published>, Failure> {
     let (store, again, background) = (listener.store, listener.again, listener.background);
-    let task = view::Task { results, store, again, background, cancel, reporter: listener };
+    let (compare, reporter) = (&compare, listener);
+    let task = view::Task { results, store, again, compare, background, cancel, reporter };
     view::publish(task).map_err(|error| {
         let ending = match error {
             PublishError::Interrupted { .. } => Outcome::Interrupted,

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::args::{Changes, Place};
 use super::behind::{Behind, run_behind, trial_behind};
+use super::compare::replicates;
 use super::project::Project;
 use super::root::Root;
 use super::{Failure, project};
@@ -17,7 +18,6 @@ use crate::engine::spec::Experiment;
 use crate::engine::stage::Scores;
 use crate::engine::store::Store;
 use crate::stages;
-use crate::stages::artifacts::{Artifact as _, Evaluation};
 use crate::view;
 
 /// Labels that a message names.
@@ -178,25 +178,7 @@ impl Side {
 
     /// The trials that have scores, with what compares them.
     pub fn replicates(&self) -> Result<Vec<(Replicate, Scores)>, Unreadable> {
-        let replicate = |trial: &TrialResults| {
-            let scores = self.results.scores(trial)?;
-            let evaluations = self.results.scored_entries(trial);
-            let replicate = Replicate {
-                seeds: trial.seeds.clone(),
-                fold: trial.fold,
-                scores: scores
-                    .iter()
-                    .map(|(name, score)| (name.clone(), score.map(|it| it.value())))
-                    .collect(),
-                evaluations: evaluations
-                    .filter(|(_, entry)| entry.manifest().artifact == Evaluation::TYPE)
-                    .map(|(stage, entry)| (stage.to_owned(), entry.folder().to_owned()))
-                    .collect(),
-            };
-            Ok((replicate, scores))
-        };
-        let all: Result<Vec<_>, Unreadable> = self.meant().map(replicate).collect();
-        Ok(all?.into_iter().filter(|(_, scores)| !scores.is_empty()).collect())
+        replicates(&self.results, self.meant())
     }
 }
 

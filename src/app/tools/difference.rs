@@ -6,13 +6,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use crate::stages::artifacts::{Artifact as _, Evaluation, PerText, StageError};
 use crate::tasks::metrics::{
     DrawnTexts, Interval, Replicates, Side, difference_intervals, sign_flip,
 };
-use crate::view::{SIGNIFICANT, pairs_for, too_few};
+use crate::view::{Difference, Over, SIGNIFICANT, format, pairs_for, too_few};
 
 /// A training of a setting, with its scores.
 #[derive(Debug, Clone, Default)]
@@ -25,25 +23,15 @@ pub struct Replicate {
     pub evaluations: BTreeMap<String, PathBuf>,
 }
 
-/// What an interval's ends are drawn over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Over {
-    Seeds,
-    Texts,
-    SeedsAndTexts,
-}
-
-/// How two settings differ in a score.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Difference {
-    /// B - A of the means; `None` where one of them is undefined.
-    pub mean: Option<f64>,
-    /// Within which 95 % of it lie.
-    pub interval: Option<Interval>,
-    pub over: Option<Over>,
-    /// The probability of a difference as large where it is by chance which of two is A.
-    pub p: Option<f64>,
+impl Replicate {
+    /// What one score takes of it.
+    #[must_use]
+    pub fn with_only(mut self, score: &str) -> Self {
+        self.scores.retain(|name, _| name == score);
+        let (stage, _) = score.split_once('.').unwrap_or((score, ""));
+        self.evaluations.retain(|name, _| name == stage);
+        self
+    }
 }
 
 /// Two settings, as far as they are compared.
@@ -89,9 +77,24 @@ impl Differences {
 }
 
 impl Differences {
-    /// What the number of seeds does not allow to say; `None` where it allows it.
+    /// What is to be known of the differences.
+    ///
+    /// * `counts`: how many trainings each side has
     #[must_use]
-    pub fn limits(&self) -> Option<String> {
+    pub fn notes(&self, counts: [usize; 2]) -> Vec<String> {
+        let mut notes = Vec::new();
+        for ((side, count), compared) in ["A", "B"].iter().zip(counts).zip([&self.a, &self.b]) {
+            if count > compared.len() {
+                let trainings = format::counted(count - compared.len(), "training");
+                notes.push(format!("{trainings} of {side} with other seeds are not compared"));
+            }
+        }
+        notes.extend(self.limits());
+        notes
+    }
+
+    /// What the number of seeds does not allow to say; `None` where it allows it.
+    fn limits(&self) -> Option<String> {
         let seeds = |count: usize| match count {
             1 => "1 seed".to_owned(),
             count => format!("{count} seeds"),
@@ -212,6 +215,13 @@ impl Sides<'_> {
                     continue;
                 }
                 let name = format!("{stage}.{}", counted.task);
+                let is_asked = counted.names.iter().any(|metric| {
+                    let name = format!("{name}.{metric}");
+                    self.a.iter().any(|of| of.scores.contains_key(&name))
+                });
+                if !is_asked {
+                    continue;
+                }
                 let scores = |side: Side, seed: usize, weights: Option<&[u32]>| {
                     let of = match side {
                         Side::A => &a[seed],

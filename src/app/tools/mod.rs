@@ -14,7 +14,7 @@ mod trained;
 
 pub use bench::{Measurement, Workload, bench};
 pub use corpus::{Look, Looking, Tokenizing};
-pub use difference::{Difference, Differences, Over, Replicate};
+pub use difference::{Differences, Replicate};
 pub use export::{ExportError, Exported, Exporter};
 pub use machine::{bf16_instructions, gpu};
 pub use predict::{FoundEntity, Judgement, Prediction, Predictor};

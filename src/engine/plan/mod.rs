@@ -41,7 +41,7 @@ mod validate;
 mod warning;
 mod wires;
 
-pub use crate::engine::spec::{Choose, FOLD, Objective, RUNG, SEED};
+pub use crate::engine::spec::{Along, Choose, FOLD, Objective, RUNG, SEED};
 pub use change::{Change, full_text, value_text};
 pub use digests::{Digests, FileDigest};
 pub use forecast::{

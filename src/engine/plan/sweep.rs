@@ -14,7 +14,9 @@ use super::validate::names_text;
 use super::value_text;
 use super::wires::Graph;
 use crate::base::diagnostics::{Diagnostic, Span, quoted, suggest};
-use crate::engine::spec::{Axis, AxisTarget, Choose, Experiment, Objective, SEED, Sweep, Value};
+use crate::engine::spec::{
+    Along, Axis, AxisTarget, Choose, Experiment, Objective, SEED, Sweep, Value,
+};
 use crate::engine::stage::covered;
 
 /// What a sweep spans.
@@ -22,6 +24,9 @@ use crate::engine::stage::covered;
 pub struct SweepShape {
     /// Each axis and its values, in the order of the file.
     pub axes: Vec<(String, Vec<Json>)>,
+    /// What each axis takes its values from; records of old programs do not say it.
+    #[serde(default)]
+    pub along: Vec<Along>,
     /// What is added to seeds by any trial; empty without replicates.
     pub seeds: Vec<u64>,
     /// How many rungs there are; at least one.
@@ -216,6 +221,7 @@ impl SweepShape {
         let divided = folded(graph).ok().map(|number| &graph.drafts[number].declaration.name);
         Self {
             axes: points.spanned(),
+            along: sweep.axes.iter().map(|axis| axis.along).collect(),
             seeds: trials.addends().to_vec(),
             rungs: sweep.rungs.len().max(1),
             has_finalists: sweep.finalists.is_some(),

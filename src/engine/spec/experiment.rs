@@ -314,7 +314,8 @@ pub struct Axis {
 }
 
 /// What an axis takes its values from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Along {
     /// A list; one of numbers has their order.
     List,

@@ -2,14 +2,17 @@
 
 use std::fmt::Write as _;
 
+use super::against::{self, values};
 use super::chart::at;
 use super::html::{Section, brief, text};
 use super::material::Material;
-use super::numbers::{difference, margin, paired, spread};
+use super::numbers::{difference, margin, spread};
 use super::scale::{Scale, tick_text};
+use super::scores;
+use crate::base::shell;
 use crate::engine::plan::Choose;
+use crate::engine::stage::Exhibit;
 use crate::view::format;
-use crate::view::pairs::too_few;
 use crate::view::rows::{Moments, PointRows};
 
 /// Points that are drawn beside each other.
@@ -63,12 +66,6 @@ pub fn setting(point: &PointRows<'_>) -> String {
     point.point.values.iter().zip(&point.point.texts).map(value).collect()
 }
 
-/// The values alone, to tell points apart.
-fn values(point: &PointRows<'_>) -> String {
-    let texts = &point.point.texts;
-    if texts.is_empty() { "all".to_owned() } else { texts.join(" \u{b7} ") }
-}
-
 fn compared(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> String {
     let Some(objective) = material.objective() else {
         let count = material.settings();
@@ -88,29 +85,26 @@ fn compared(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> Stri
         spread(&moments),
         certainty(material, metric, &moments)
     );
-    out += &way(material, metric, best);
+    out += &way(material, best);
     if material.shape.is_some_and(|shape| shape.choose == Choose::OneStandardError) {
         out += "<p class=how>Of the settings within one standard error of the best mean, the one nearest to the file\u{2019}s own values was chosen.</p>";
     }
-    let mut beats = comparisons(material, metric, best, objective.maximize);
-    beats.extend(baselines(material, metric, &moments));
-    if !beats.is_empty() {
-        write!(out, "<h3>Against what else there is</h3><ul class=beats>{}</ul>", beats.concat())
-            .expect("a string");
-    }
+    out += &late(material, best);
+    out += &against::html(material, metric, best);
     out += &others(material, metric, best);
+    out += &weakest(material);
+    out += &uses(material);
     out += &forest(material, metric);
     out
 }
 
 /// How the best came to be judged, where not all were in the same way.
-fn way(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> String {
+fn way(material: &Material<'_>, best: &PointRows<'_>) -> String {
     let mut out = String::new();
     let dropped = material.settings().saturating_sub(material.order.len());
     if dropped > 0 {
         write!(out, "<p class=how>{} of the settings went no further than an earlier rung, and are not compared here.</p>", dropped).expect("a string");
     }
-    out.extend(own_given_up(material, metric, best));
     if best.level.is_fresh {
         out += "<p class=how>It is a finalist: its score is of fresh seeds alone, by which nothing was chosen before.</p>";
     }
@@ -154,203 +148,107 @@ fn certainty(material: &Material<'_>, metric: &str, moments: &Moments) -> String
     out
 }
 
-/// The best point against the file's own values, and against the next best.
-fn comparisons(
+/// The headlines of the chosen point in which the objective is not, of those stages that somebody asks for, as items of a list.
+fn headlines(
     material: &Material<'_>,
-    metric: &str,
     best: &PointRows<'_>,
-    maximize: bool,
-) -> Vec<String> {
-    let ranked = &material.order;
-    let own = own_point(material);
-    let mut out = Vec::new();
-    let chosen = material.chosen.map(|(place, _)| place);
-    // Scores of fresh seeds compare with each other alone.
-    let is_rival = |place: &usize| {
-        Some(*place) != chosen
-            && Some(*place) != own
-            && material.points[*place].level.is_fresh == best.level.is_fresh
-    };
-    let next = ranked.iter().copied().find(is_rival);
-    let mean = |point: &PointRows<'_>| point.moments(metric).mean;
-    let is_better = |place: usize| match (mean(&material.points[place]), mean(best)) {
-        (Some(other), Some(best)) => {
-            if maximize {
-                other > best
-            } else {
-                other < best
-            }
-        }
-        _ => false,
-    };
-    let is_passed = next.is_some_and(is_better);
-    if own.is_some() && own == chosen {
-        let tried = if is_passed { "." } else { ": nothing that was tried is better." };
-        out.push(format!("<li>It is what the file says without the sweep{tried}</li>"));
-    } else if let Some(own) = own {
-        out.extend(against(
-            &material.points[own],
-            "the file\u{2019}s own values",
-            metric,
-            best,
-            maximize,
-        ));
-    }
-    if let Some(next) = next {
-        let who = if is_passed { "the best mean" } else { "the next best" };
-        out.extend(against(&material.points[next], who, metric, best, maximize));
-    }
-    out
-}
-
-/// The point that is judged and whose values are those that the file gives without a sweep.
-pub fn own_point(material: &Material<'_>) -> Option<usize> {
-    own_among(material, material.order.iter().copied())
-}
-
-fn own_among(material: &Material<'_>, places: impl IntoIterator<Item = usize>) -> Option<usize> {
-    let given = |axis: &str| {
-        let of_stage = format!("stage.{axis}");
-        let mut settings = material.background.settings.iter();
-        let setting = settings.find(|it| it.path == of_stage || it.path == axis)?;
-        Some(setting.value.trim_matches('"'))
-    };
-    let is_own = |place: &usize| {
-        let point = material.points[*place].point;
-        let mut values = point.values.iter().zip(&point.texts);
-        let is_given = |((axis, _), shown): (&(String, _), &String)| {
-            let number = |text: &str| text.replace('_', "").parse::<f64>().ok();
-            let is_same = |given: &str| {
-                *given == **shown || number(given).is_some_and(|it| number(shown) == Some(it))
-            };
-            given(axis).is_some_and(is_same)
-        };
-        !point.values.is_empty() && values.all(is_given)
-    };
-    places.into_iter().find(is_own)
-}
-
-/// How the file's own values fared, where they were given up on an earlier rung.
-fn own_given_up(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> Option<String> {
-    if own_point(material).is_some() {
-        return None;
-    }
-    let places = (0..material.points.len()).rev().filter(|place| !material.order.contains(place));
-    let own = &material.points[own_among(material, places)?];
-    let of_best =
-        |point: &&PointRows<'_>| point.point.label == best.point.label && point.level == own.level;
-    let twin = material.points.iter().find(of_best)?;
-    let [own_mean, twin_mean] = [own.moments(metric), twin.moments(metric)];
-    Some(format!(
-        "<p class=how>The file\u{2019}s own values ({}) went no further than rung {}: {} there, and the best {}.</p>",
-        text(&values(own)),
-        own.level.rung + 1,
-        spread(&own_mean),
-        spread(&twin_mean)
-    ))
-}
-
-fn against(
-    other: &PointRows<'_>,
-    who: &str,
-    metric: &str,
-    best: &PointRows<'_>,
-    maximize: bool,
-) -> Option<String> {
-    let moments = other.moments(metric);
-    let mean = moments.mean?;
-    let mut pairs: (Vec<f64>, Vec<f64>) = Default::default();
-    for row in best.done() {
-        let twin = other.done().find(|twin| twin.seeds == row.seeds && twin.fold == row.fold);
-        let score = |row: &crate::view::rows::Row<'_>| row.scores.get(metric).copied().flatten();
-        if let (Some(one), Some(two)) = (score(row), twin.and_then(score)) {
-            pairs.0.push(one.value());
-            pairs.1.push(two.value());
-        }
-    }
-    let sign = if maximize { 1.0 } else { -1.0 };
-    let differences = paired(&pairs.0, &pairs.1);
-    let gained = differences.mean.or_else(|| Some(best.moments(metric).mean? - mean))? * sign;
-    let told = match (differences.count, margin(&differences)) {
-        (count, Some(margin)) => {
-            let (low, high) = (gained - margin, gained + margin);
-            let verdict = match too_few(count) {
-                Some(too_few) => format!("but {too_few}"),
-                None if low > 0.0 || high < 0.0 => {
-                    format!("all of it {} 0", if low > 0.0 { "above" } else { "below" })
-                }
-                None => format!("which holds 0: {count} pairs of trials do not tell them apart"),
-            };
-            format!(
-                "95 % interval (Student\u{2019}s t over {count} pairs of equal seeds) {} to {}, {verdict}",
-                difference(low),
-                difference(high)
-            )
-        }
-        (1, None) if moments.count == 1 => "one trial each: that may be luck".to_owned(),
-        (1, None) => "one pair of equal seeds: that may be luck".to_owned(),
-        _ => "no trial of one has the seed of a trial of the other: how sure that is, is not known"
-            .to_owned(),
-    };
-    let word = if gained < 0.0 { "worse" } else { "better" };
-    Some(format!(
-        "<li><b>{}</b> {word} than {who} ({}), {} <span class=how>{told}.</span></li>",
-        difference(gained),
-        text(&values(other)),
-        spread(&moments)
-    ))
-}
-
-/// The same score of what stands beside.
-fn baselines(material: &Material<'_>, metric: &str, moments: &Moments) -> Vec<String> {
-    let Some(best) = material.best() else { return Vec::new() };
-    let beside = material.beside(metric).into_iter();
-    beside
-        .filter_map(|(name, path)| {
-            let other = best.moments(&path).mean?;
-            let gained = moments.mean? - other;
-            let word = if gained < 0.0 { "below" } else { "above" };
-            Some(format!(
-                "<li><b>{}</b> {word} the baseline <code>{}</code>, {}</li>",
-                difference(gained),
-                text(&name),
-                format::number(other)
-            ))
-        })
-        .collect()
-}
-
-/// What else is scored of the chosen point by the headlines, first of all what the choice has not seen.
-fn others(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> String {
-    let (objective, _) = material.stage_of(metric);
-    let mut late = String::new();
-    let mut seen = String::new();
-    for name in material.headlines.iter().filter(|name| *name != metric) {
+    is_asked: impl Fn(&str, &str) -> bool,
+) -> String {
+    let item = |name: &String| {
         let (stage, _) = material.stage_of(name);
         let moments = best.moments(name);
-        if moments.mean.is_none() || material.asides.contains(stage) {
-            continue;
-        }
-        let line = format!("<li><code>{}</code> <b>{}</b></li>", text(name), spread(&moments));
-        if material.is_late(stage) {
-            late += &line;
-        } else if stage == objective {
-            seen += &line;
-        }
+        let is_told =
+            moments.mean.is_some() && !material.asides.contains(stage) && is_asked(stage, name);
+        is_told.then(|| format!("<li><code>{}</code> <b>{}</b></li>", text(name), spread(&moments)))
+    };
+    material.headlines.iter().filter_map(item).collect()
+}
+
+/// What is scored of the chosen point alone, which the choice has not seen.
+fn late(material: &Material<'_>, best: &PointRows<'_>) -> String {
+    let items = headlines(material, best, |stage, _| material.is_late(stage));
+    if items.is_empty() {
+        return String::new();
     }
-    let mut out = String::new();
-    if !late.is_empty() {
-        let why = if best.level.is_fresh {
-            "the texts above have judged every setting"
-        } else {
-            "the score above was chosen from many by itself, and flatters"
-        };
-        write!(out, "<h3>On what the choice has not seen</h3><p class=how>Scored for this setting alone, after it was chosen: {why}.</p><ul class=plain>{late}</ul>").expect("a string");
+    let why = if best.level.is_fresh {
+        "the texts above have judged every setting"
+    } else {
+        "the score above was chosen from many by itself, and flatters"
+    };
+    format!(
+        "<h3>On what the choice has not seen</h3><p class=how>Scored for this setting alone, after it was chosen: {why}.</p><ul class=plain>{items}</ul>"
+    )
+}
+
+/// What else the stage of the objective measures.
+fn others(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> String {
+    let (objective, _) = material.stage_of(metric);
+    let items = headlines(material, best, |stage, name| {
+        stage == objective && name != metric && !material.is_late(stage)
+    });
+    if items.is_empty() {
+        return String::new();
     }
-    if !seen.is_empty() {
-        write!(out, "<h3>Its other scores</h3><ul class=plain>{seen}</ul>").expect("a string");
+    format!("<h3>Its other scores</h3><ul class=plain>{items}</ul>")
+}
+
+/// Where the model fails, in a line, and where to read on.
+fn weakest(material: &Material<'_>) -> String {
+    const NAMED: usize = 4;
+    let has = |is: fn(&Exhibit) -> bool| material.exhibits.iter().any(|of| of.it.iter().any(is));
+    let labels = scores::weakest(material);
+    let links = [
+        (labels.is_some(), "labels", "labels"),
+        (has(|it| matches!(it, Exhibit::Matrix(_))), "confusion", "what was taken for what"),
+        (has(|it| matches!(it, Exhibit::Mistakes(_))), "mistakes", "the worst mistakes"),
+    ];
+    let links: Vec<String> = links
+        .into_iter()
+        .filter(|(is_there, ..)| *is_there)
+        .map(|(_, id, name)| format!("<a href=\"#{id}\">{name}</a>"))
+        .collect();
+    if links.is_empty() {
+        return String::new();
     }
+    let mut out = "<h3>Where it fails</h3><p>".to_owned();
+    if let Some((path, labels)) = labels {
+        let named: Vec<String> = labels
+            .iter()
+            .take(NAMED)
+            .map(|(label, score)| format!("{} {}", brief(label, 30), format::number(*score)))
+            .collect();
+        write!(out, "The weakest of <code>{}</code>: {}. ", text(path), named.join(", "))
+            .expect("a string");
+    }
+    write!(out, "All: {}.</p>", links.join(", ")).expect("a string");
     out
+}
+
+/// How what was chosen is used by itself.
+fn uses(material: &Material<'_>) -> String {
+    let Some(best) = material.best() else { return String::new() };
+    let mut folder = format!("outputs/{}", material.run.asked.results);
+    let mut lines = String::new();
+    if material.shape.is_some() {
+        folder += if material.objective().is_some() { "/best" } else { "/first" };
+        let trials = if best.shown().count() > 1 { ", its first trial" } else { "" };
+        write!(
+            lines,
+            "<p class=how>This setting without the others{trials}:</p><pre><code>pipeline run {}</code></pre>",
+            text(&shell::word(&format!("{folder}/experiment.toml")))
+        )
+        .expect("a string");
+    }
+    for card in &material.cards {
+        let Some((model, _)) = card.rsplit_once('/') else { continue };
+        write!(
+            lines,
+            "<p class=how>Its answers to lines of text:</p><pre><code>pipeline predict {} texts.txt</code></pre>",
+            text(&shell::word(&format!("{folder}/{model}")))
+        )
+        .expect("a string");
+    }
+    if lines.is_empty() { lines } else { format!("<h3>Use it</h3>{lines}") }
 }
 
 /// A run of one setting: the scores that say most.
@@ -421,12 +319,14 @@ fn single(material: &Material<'_>, point: &PointRows<'_>) -> String {
     if !how.is_empty() {
         write!(out, "<p class=how>{}</p>", how.join(" ")).expect("a string");
     }
+    out += &weakest(material);
+    out += &uses(material);
     out
 }
 
 /// Points beside each other: every trial, the mean, and a standard deviation around it.
 fn forest(material: &Material<'_>, metric: &str) -> String {
-    let own = own_point(material);
+    let own = material.own;
     let ranked = &material.order;
     let mut drawn: Vec<usize> = ranked.iter().copied().take(DRAWN).collect();
     drawn.extend(own.filter(|own| !drawn.contains(own)));

@@ -7,6 +7,7 @@ use super::chart::{Chart, Curve};
 use super::html::{Section, brief, cell, table, text};
 use super::marked::{Mark, marked};
 use super::material::Material;
+use super::scores::UNSEEN;
 use crate::engine::runs::Of;
 use crate::engine::stage::{Answer, Exhibit, LineStyle, Matrix, Mistake, Mistakes, Plot, Table};
 use crate::view::format;
@@ -18,7 +19,8 @@ const AT_ONCE: usize = 10;
 /// The most frequent mistakes that are listed.
 const LISTED: usize = 12;
 
-/// One part of what stages show of themselves, stage by stage: those behind the first are folded.
+/// One part of what stages show of themselves, stage by stage: those behind the first are folded, but for those that were scored for the chosen
+/// setting alone, which tell most.
 ///
 /// * `class`: of what is around those of a stage
 fn by_stage(
@@ -37,10 +39,12 @@ fn by_stage(
         match (parts.len(), number) {
             (1, _) => out += html,
             (_, number) => {
-                let open = if number == 0 { " open" } else { "" };
+                let is_late = material.is_late(stage);
+                let open = if number == 0 || is_late { " open" } else { "" };
+                let late = if is_late { UNSEEN } else { "" };
                 write!(
                     out,
-                    "<details{open}><summary><code>{}</code></summary>{html}</details>",
+                    "<details{open}><summary><code>{}</code>{late}</summary>{html}</details>",
                     text(stage)
                 )
                 .expect("a string");

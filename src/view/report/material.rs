@@ -3,33 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use super::background::Background;
 use super::chart::thinned;
+use super::rivals::{self, Pair, Rival};
+use crate::base::shell;
 use crate::engine::plan::{Objective, SweepShape};
 use crate::engine::runs::{Of, Results, RunFile, Step};
 use crate::engine::stage::{BESIDE, CardPart, Caveat, Exhibit, Intervals, Plot, StageError};
+use crate::view::difference::Compare;
 use crate::view::rows::{Names, PointRows, Row, judged, ranked};
 
 /// Points of a curve that is as small as a word.
 const COURSE: usize = 24;
-
-/// What is known of an experiment beside its results.
-#[derive(Debug, Clone, Default)]
-pub struct Background {
-    /// What its file says of itself.
-    pub about: Option<String>,
-    pub settings: Vec<Setting>,
-}
-
-/// A value of the experiment, and who gave it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    /// Such as `stage.train.epochs`.
-    pub path: String,
-    /// As TOML.
-    pub value: String,
-    /// A file with a line, or what was typed.
-    pub origin: String,
-}
 
 /// What is shown.
 pub struct Material<'a> {
@@ -42,6 +27,10 @@ pub struct Material<'a> {
     pub order: Vec<usize>,
     /// The place of the point that is shown in full, and its trial that is.
     pub chosen: Option<(usize, &'a Row<'a>)>,
+    /// The place of the judged point whose values are those of the file without the sweep.
+    pub own: Option<usize>,
+    /// What the chosen point is held against, where it is the best in the objective.
+    pub rivals: Vec<Rival>,
     /// The scores that say most, the first first.
     pub headlines: Vec<String>,
     pub names: Names<'a>,
@@ -70,6 +59,7 @@ pub struct Material<'a> {
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     pub results: &'a Results,
+    pub compare: &'a Compare<'a>,
     pub background: &'a Background,
     pub points: &'a [PointRows<'a>],
     /// The number of the trial that stands for the others.
@@ -94,7 +84,7 @@ impl<'a> Material<'a> {
     /// # Errors
     /// When a file of an entry cannot be read, or is not what was written.
     pub fn gather(subject: Subject<'a>) -> Result<Self, StageError> {
-        let Subject { results, background, points, chosen, missing } = subject;
+        let Subject { results, background, points, chosen, missing, .. } = subject;
         let unreadable = |error: io::Error| StageError::new(format!("scores: {error}"));
         let place = |index: usize| {
             let of = |(place, point): (usize, &'a PointRows<'a>)| {
@@ -103,12 +93,15 @@ impl<'a> Material<'a> {
             points.iter().enumerate().find_map(of)
         };
         let chosen = chosen.and_then(place);
+        let order = order(results.sweep.as_ref(), points);
         let mut material = Self {
             run: &results.run,
             background,
             shape: results.sweep.as_ref(),
             points,
-            order: order(results.sweep.as_ref(), points),
+            own: rivals::own(background, points, &order),
+            rivals: Vec::new(),
+            order,
             chosen,
             headlines: results.headlines(),
             names: Names::of(results, points),
@@ -144,7 +137,32 @@ impl<'a> Material<'a> {
             material.cards = results.cards(trial);
             material.keys = results.keys(trial);
         }
+        material.rivals = material.compared(subject)?;
         Ok(material)
+    }
+
+    /// The chosen point and what it is held against.
+    fn compared(&self, subject: Subject<'a>) -> Result<Vec<Rival>, StageError> {
+        let Subject { results, compare, points, .. } = subject;
+        let Some((objective, (chosen, _))) = self.objective().zip(self.chosen) else {
+            return Ok(Vec::new());
+        };
+        let metric = &objective.metric;
+        let trials = |place: usize| -> Vec<usize> {
+            points[place].rows.iter().map(|row| row.index).collect()
+        };
+        let name = |trials: &[usize]| {
+            let point = trials.first().map(|trial| results.trials[*trial].of_point());
+            shell::word(&format!("{}:{}", results.run.id, point.unwrap_or_default()))
+        };
+        let rival = |pair: Pair| -> Result<Rival, StageError> {
+            let (a, b) = (trials(pair.rival), trials(pair.best));
+            let comparison = compare(results, [&a, &b], metric)?;
+            let command = format!("pipeline diff {} {}", name(&a), name(&b));
+            Ok(Rival { pair, comparison, command })
+        };
+        let pairs = rivals::pairs(self.background, points, &self.order, chosen, metric);
+        pairs.into_iter().map(rival).collect()
     }
 
     fn add_course(&mut self, trial: usize, curves: &[Of<Vec<Plot>>]) {

@@ -12,17 +12,21 @@
 //!
 //! It knows no metric, no label and no kind: what is shown beside scores are exhibits of artifacts (`engine::stage::Exhibit`).
 
+mod against;
 mod answer;
+mod background;
 mod card;
 mod chart;
 mod failures;
 mod graph;
 mod html;
+mod levels;
 mod marked;
 mod material;
 mod numbers;
 mod page;
 mod parallel;
+mod rivals;
 mod scale;
 mod scores;
 mod settings;
@@ -30,7 +34,9 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod training;
+mod trials;
 
+pub use background::{Background, Setting};
 pub use card::card;
-pub use material::{Background, Material, Setting, Subject};
+pub use material::{Material, Subject};
 pub use page::{layout, page};

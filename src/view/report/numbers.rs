@@ -1,6 +1,5 @@
 //! What may be said of scores of several trials: their mean, how far it may be off, and how much of a difference an axis makes.
 
-use crate::engine::stage::Score;
 use crate::view::format;
 use crate::view::rows::Moments;
 
@@ -38,15 +37,7 @@ pub fn spread(moments: &Moments) -> String {
 /// With its sign: `+0.0311`.
 #[must_use]
 pub fn difference(value: f64) -> String {
-    let sign = if value < 0.0 { "\u{2212}" } else { "+" };
-    format!("{sign}{}", format::number(value.abs()))
-}
-
-/// The moments of the differences of pairs.
-#[must_use]
-pub fn paired(one: &[f64], other: &[f64]) -> Moments {
-    let differences = one.iter().zip(other).map(|(one, other)| Score::Measured(one - other));
-    Moments::of(&differences.collect::<Vec<_>>())
+    format::signed(value).replace('-', "\u{2212}")
 }
 
 /// Values are put into so many groups at most where they have an order.
@@ -97,6 +88,7 @@ pub fn importance(values: &[(f64, f64)], is_ordered: bool) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::stage::Score;
 
     fn moments(values: &[f64]) -> Moments {
         Moments::of(&values.iter().copied().map(Score::Measured).collect::<Vec<_>>())
@@ -145,9 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_are_compared_one_by_one() {
-        let of = paired(&[0.5, 0.75], &[0.25, 0.5]);
-        assert_eq!((of.mean, of.deviation), (Some(0.25), Some(0.0)));
-        assert_eq!(difference(-0.25), "\u{2212}0.2500");
+    fn a_difference_has_its_sign() {
+        assert_eq!([-0.25, 0.5, 0.0].map(difference), ["\u{2212}0.2500", "+0.5000", "0"]);
     }
 }

@@ -6,6 +6,7 @@ use super::chart::{at, path};
 use super::html::text;
 use super::material::Material;
 use super::scale::{Scale, tick_text};
+use crate::engine::plan::Along;
 
 /// More ticks are not named.
 const TICKS: usize = 9;
@@ -36,8 +37,9 @@ impl Axis {
             .map(|point| point.point.values.get(number)?.1.as_f64())
             .collect();
         let name = name.unwrap_or_default();
-        if let Some(values) = numbers {
-            return Self::of_numbers(name, values);
+        let along = material.shape.and_then(|shape| shape.along.get(number)).copied();
+        if let Some(values) = numbers.filter(|_| along != Some(Along::Choice)) {
+            return Self::of_numbers(name, along, values);
         }
         let mut choices: Vec<&str> = Vec::new();
         let mut values = Vec::new();
@@ -63,8 +65,13 @@ impl Axis {
         }
     }
 
-    fn of_numbers(name: String, values: Vec<f64>) -> Self {
-        let scale = Scale::of(values.iter().copied(), true);
+    /// A range is drawn as it is drawn from; of a list the values themselves say how.
+    fn of_numbers(name: String, along: Option<Along>, values: Vec<f64>) -> Self {
+        let scale = match along {
+            Some(Along::Log) => Scale::logarithmic(values.iter().copied()),
+            Some(Along::Uniform | Along::Int) => Scale::of(values.iter().copied(), false),
+            Some(Along::List | Along::Choice) | None => Scale::of(values.iter().copied(), true),
+        };
         let mut distinct = values.clone();
         distinct.sort_by(f64::total_cmp);
         distinct.dedup();
@@ -151,4 +158,23 @@ pub fn parallel(material: &Material<'_>, metric: &str, axes: &[Axis], scored: &[
     format!(
         "<h3>Settings and their scores</h3><p class=how>A line for each setting. {how} <span class=only>Drag along an axis to keep the lines that pass there; a click on it lets them go. The tables below follow.</span></p><figure class=parallel><div class=wide tabindex=0><svg viewBox=\"0 0 {width} {HEIGHT}\" width={width} role=img aria-label=\"Parallel coordinates of the settings, as in the table of settings\">{svg}</svg></div></figure>"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_is_even_in_what_its_values_are_drawn_from() {
+        // Over orders of magnitude, by chance.
+        let values = vec![0.001, 0.2, 0.4];
+        let middle = |along| Axis::of_numbers("x".to_owned(), along, values.clone()).places[1];
+        assert!(
+            (middle(Some(Along::Uniform)) - 0.5).abs() < 0.01,
+            "{}",
+            middle(Some(Along::Uniform))
+        );
+        assert!(middle(Some(Along::Log)) > 0.8);
+        assert!(middle(None) > 0.8);
+    }
 }

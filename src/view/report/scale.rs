@@ -52,18 +52,33 @@ impl Scale {
         }
     }
 
+    /// One that holds all finite values, even in their logarithms where there are any.
+    #[must_use]
+    pub fn logarithmic(values: impl IntoIterator<Item = f64> + Clone) -> Self {
+        let finite = values.clone().into_iter().filter(|value| value.is_finite());
+        let [low, high] = finite.fold([f64::INFINITY, 0.0], |[low, high], value| {
+            [f64::min(low, value), f64::max(high, value)]
+        });
+        if low > 0.0 && high > low { Self::log(low, high) } else { Self::of(values, false) }
+    }
+
     fn log(low: f64, high: f64) -> Self {
         let [first, last] = [low.log10().floor(), high.log10().ceil()].map(|it| it as i32);
         let step = usize::try_from(last - first).unwrap_or(1).div_ceil(6).max(1);
-        let ticks = (first..=last).step_by(step).map(power_of_ten).collect();
         // What is left free between the data and the next power of ten is not shown.
-        Self { low: low * 0.9, high: high * 1.1, is_log: true, ticks }.within()
-    }
-
-    fn within(mut self) -> Self {
-        let (low, high) = (self.low, self.high);
-        self.ticks.retain(|tick| (low..=high).contains(tick));
-        self
+        let (from, to) = (low * 0.9, high * 1.1);
+        let within = |ticks: Vec<f64>| -> Vec<f64> {
+            ticks.into_iter().filter(|tick| (from..=to).contains(tick)).collect()
+        };
+        let mut ticks = within((first..=last).step_by(step).map(power_of_ten).collect());
+        if ticks.len() < 2 {
+            let parts = |exponent| [1.0, 2.0, 5.0].map(|times| times * power_of_ten(exponent));
+            ticks = within((first..=last).flat_map(parts).collect());
+        }
+        if ticks.len() < 2 {
+            ticks = vec![low, high];
+        }
+        Self { low: from, high: to, is_log: true, ticks }
     }
 
     /// The place of a value between the ends, 0 to 1; outside of them for a value that is.
@@ -138,6 +153,15 @@ mod tests {
                 < 1e-9
         );
         assert!(!Scale::of([0.0, 1e4], true).is_log);
+    }
+
+    #[test]
+    fn a_logarithmic_axis_has_ticks_where_no_power_of_ten_lies() {
+        let scale = Scale::logarithmic([2e-3, 8e-3]);
+        assert_eq!((scale.is_log, &*scale.ticks), (true, &[2e-3, 5e-3][..]));
+        let scale = Scale::logarithmic([3e-3, 4e-3]);
+        assert_eq!((scale.is_log, &*scale.ticks), (true, &[3e-3, 4e-3][..]));
+        assert!(!Scale::logarithmic([1.0, 1.0]).is_log && !Scale::logarithmic([0.0, 1.0]).is_log);
     }
 
     #[test]

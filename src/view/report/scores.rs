@@ -10,6 +10,9 @@ use super::numbers::spread;
 use crate::view::format;
 use crate::view::rows::{Moments, PointRows};
 
+/// What marks a stage that was scored for the chosen setting alone.
+pub const UNSEEN: &str = " <span class=tag>not seen by the choice</span>";
+
 pub fn section(material: &Material<'_>) -> Option<Section> {
     let best = material.best()?;
     let mut stages: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -96,8 +99,7 @@ fn of_stage(material: &Material<'_>, best: &PointRows<'_>, stage: &str, names: &
     }
     let aside =
         if material.asides.contains(stage) { " <span class=tag>baseline</span>" } else { "" };
-    let late =
-        if material.is_late(stage) { " <span class=tag>not seen by the choice</span>" } else { "" };
+    let late = if material.is_late(stage) { UNSEEN } else { "" };
     let drawn = material.intervals.get(stage).and_then(|it| it.drawn.as_deref());
     let drawn = drawn.map_or_else(String::new, |field| format!("<p class=how>Drawn were all texts of a <code>{}</code> together, since whole ones were held out.</p>", text(field)));
     let body = format!("{drawn}{}", table("", "", &head, &rows));
@@ -130,81 +132,133 @@ fn bar(moments: &Moments, interval: Option<[f64; 2]>, beside: &[f64]) -> String 
     )
 }
 
-/// Scores of labels, a table for each group of them.
-pub fn labels(material: &Material<'_>) -> Option<Section> {
-    let best = material.best()?;
-    // By what stands before the label: then by label, by metric.
-    type Group<'a> = BTreeMap<&'a str, Vec<(&'a str, &'a str)>>;
-    let mut groups: Vec<(&str, Group<'_>)> = Vec::new();
+/// The labels of one sort, by what stands before them in the names of their scores: of each, the last words of these names, and the names.
+type Labels<'a> = (&'a str, BTreeMap<&'a str, Vec<(&'a str, &'a str)>>);
+
+fn groups<'a>(material: &Material<'a>, best: &PointRows<'_>) -> Vec<Labels<'a>> {
+    let mut groups: Vec<Labels<'a>> = Vec::new();
     for (name, label, metric) in &material.names.of_labels {
+        let (name, label) = (*name, *label);
         let (stage, _) = material.stage_of(name);
         if material.is_beside(name) || material.asides.contains(stage) || !has(best, name) {
             continue;
         }
         let word = metric.rsplit('.').next().unwrap_or(metric);
         let word = &name[name.len() - word.len()..];
-        let before = &name[..name.len() - word.len() - label.len() - 1];
+        let before = &name[..name.len() - word.len() - label.len() - 2];
         let place = groups.iter().position(|(known, _)| *known == before).unwrap_or_else(|| {
-            groups.push((before, Group::new()));
+            groups.push((before, BTreeMap::new()));
             groups.len() - 1
         });
         groups[place].1.entry(label).or_default().push((word, name));
     }
+    groups
+}
+
+/// What a label is judged by: the first of its scores that is no count.
+///
+/// * `scores`: their last words, and their names
+fn decisive(best: &PointRows<'_>, scores: &[(&str, &str)]) -> Option<Moments> {
+    let mut sorted: Vec<&(&str, &str)> = scores.iter().collect();
+    sorted.sort();
+    let mut all = sorted.into_iter().map(|(_, name)| best.moments(name));
+    all.find(|it| !it.are_counts || it.mean.is_none())
+}
+
+/// Whether nothing was counted of a label: no text has it.
+fn is_absent(best: &PointRows<'_>, scores: &[(&str, &str)]) -> bool {
+    let counts = || {
+        let all = scores.iter().map(|(_, name)| best.moments(name));
+        all.filter(|it| it.are_counts).filter_map(|it| it.mean)
+    };
+    counts().next().is_some() && counts().all(|count| count == 0.0)
+}
+
+/// The labels of the sort that says most of where the model fails, the weakest first: of what the choice has not seen, where there is that, those of
+/// which there are most. With what they are called in the names of scores.
+#[must_use]
+pub fn weakest<'a>(material: &Material<'a>) -> Option<(&'a str, Vec<(&'a str, f64)>)> {
+    let best = material.best()?;
+    let groups = groups(material, best);
+    let key = |(before, labels): &&Labels<'_>| {
+        (material.is_late(material.stage_of(before).0), labels.len())
+    };
+    let (before, labels) = groups.iter().max_by_key(key)?;
+    let score = |(label, scores): (&&'a str, &Vec<(&str, &str)>)| {
+        let mean = decisive(best, scores)?.mean?;
+        (!is_absent(best, scores)).then_some((*label, mean))
+    };
+    let mut scores: Vec<(&str, f64)> = labels.iter().filter_map(score).collect();
+    scores.sort_by(|one, other| one.1.total_cmp(&other.1));
+    scores.retain(|(_, score)| *score < 1.0);
+    (!scores.is_empty()).then_some((*before, scores))
+}
+
+/// Scores of labels, a table for each sort of them.
+pub fn labels(material: &Material<'_>) -> Option<Section> {
+    let best = material.best()?;
+    let groups = groups(material, best);
     let most = groups.iter().map(|(_, of)| of.len()).max()?;
     let largest = groups.iter().position(|(_, of)| of.len() == most)?;
-    let tables: String = groups
-        .iter()
-        .enumerate()
-        .map(|(number, (before, of))| {
-            let words: BTreeSet<&str> = of.values().flatten().map(|(word, _)| *word).collect();
-            let mut rows: Vec<(f64, String)> =
-                of.iter().map(|(label, scores)| label_row(best, label, scores, &words)).collect();
-            rows.sort_by(|one, other| one.0.total_cmp(&other.0));
-            let rows: String = rows.into_iter().map(|(_, row)| row).collect();
-            let mut head = vec![("label".to_owned(), false)];
-            head.extend(words.iter().map(|word| ((*word).to_owned(), true)));
-            head.push(("0 to 1".to_owned(), false));
-            let title = text(before.trim_end_matches('.'));
-            let open = if number == largest { " open" } else { "" };
-            format!(
-                "<details{open}><summary><code>{title}</code>, {}</summary>{}</details>",
-                format::counted(of.len(), "label"),
-                table("labels", "", &head, &rows)
-            )
-        })
-        .collect();
+    let mut has_absent = false;
+    let mut tables = String::new();
+    for (number, (before, of)) in groups.iter().enumerate() {
+        let words: BTreeSet<&str> = of.values().flatten().map(|(word, _)| *word).collect();
+        let key = |scores: &[(&str, &str)]| {
+            let mean = decisive(best, scores).and_then(|it| it.mean);
+            (is_absent(best, scores), mean.unwrap_or(f64::INFINITY))
+        };
+        let mut rows: Vec<((bool, f64), String)> = of
+            .iter()
+            .map(|(label, scores)| (key(scores), label_row(best, label, scores, &words)))
+            .collect();
+        rows.sort_by(|((one, mean), _), ((other, others), _)| {
+            one.cmp(other).then(mean.total_cmp(others))
+        });
+        has_absent |= rows.iter().any(|((is_absent, _), _)| *is_absent);
+        let rows: String = rows.into_iter().map(|(_, row)| row).collect();
+        let mut head = vec![("label".to_owned(), false)];
+        head.extend(words.iter().map(|word| ((*word).to_owned(), true)));
+        head.push(("0 to 1".to_owned(), false));
+        let is_late = material.is_late(material.stage_of(before).0);
+        let late = if is_late { UNSEEN } else { "" };
+        let open = if number == largest || is_late { " open" } else { "" };
+        write!(
+            tables,
+            "<details{open}><summary><code>{}</code>, {}{late}</summary>{}</details>",
+            text(before),
+            format::counted(of.len(), "label"),
+            table("labels", "", &head, &rows)
+        )
+        .expect("a string");
+    }
+    let absent = if has_absent {
+        " Those that no text has stand last: nothing of them could be found, and each answer that names them is wrong."
+    } else {
+        ""
+    };
     (!tables.is_empty()).then(|| Section {
         id: "labels",
         title: "Labels",
-        html: format!("<p>The weakest first. A label with little support has a score that a few texts decide.</p>{tables}"),
+        html: format!("<p>The weakest first. A label with little support has a score that a few texts decide.{absent}</p>{tables}"),
     })
 }
 
-/// The row of a label, with what rows are sorted by: the last score that is no count.
+/// The row of a label.
 fn label_row(
     best: &PointRows<'_>,
     label: &str,
     scores: &[(&str, &str)],
     words: &BTreeSet<&str>,
-) -> (f64, String) {
+) -> String {
     let mut row = format!("<tr><td>{}", brief(label, 60));
-    let mut first = None;
     for word in words {
         let name = scores.iter().find(|(own, _)| own == word).map(|(_, name)| *name);
-        let moments = name.map(|name| best.moments(name));
-        let mean = moments.as_ref().and_then(|it| it.mean);
-        let shown = moments
-            .as_ref()
-            .filter(|it| it.mean.is_some())
-            .map_or_else(|| "\u{2013}".to_owned(), spread);
-        row += &number(mean, &shown);
-        if first.is_none() && moments.as_ref().is_some_and(|it| !it.are_counts || it.mean.is_none())
-        {
-            first = Some(moments);
-        }
+        let moments = name.map(|name| best.moments(name)).filter(|it| it.mean.is_some());
+        let shown = moments.as_ref().map_or_else(|| "\u{2013}".to_owned(), spread);
+        row += &number(moments.and_then(|it| it.mean), &shown);
     }
-    let moments = first.flatten();
-    let bar = moments.as_ref().map_or_else(String::new, |moments| bar(moments, None, &[]));
+    let bar = decisive(best, scores).map_or_else(String::new, |moments| bar(&moments, None, &[]));
     write!(row, "<td>{bar}").expect("a string");
-    (moments.and_then(|it| it.mean).unwrap_or(f64::INFINITY), row)
+    row
 }

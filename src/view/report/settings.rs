@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::background::Setting;
 use super::html::{Section, brief, table, text};
-use super::material::{Material, Setting};
+use super::material::Material;
 
 const LONGEST: usize = 90;
 

@@ -1,27 +1,22 @@
-//! The points of a sweep beside each other: along their axes, by how much each axis matters, and every trial with its curve.
+//! The points of a sweep beside each other: along their axes, by how much each axis matters, and with their curves.
 
 use std::fmt::Write as _;
 
-use super::answer::own_point;
 use super::chart::{at, path};
-use super::html::{Section, brief, dotted, number, short, table, text};
+use super::html::{Section, number, table, text};
 use super::material::Material;
-use super::numbers::{importance, spread};
+use super::numbers::importance;
 use super::parallel::{Axis, parallel};
 use super::scale::{Scale, tick_text};
-use crate::engine::plan::SweepShape;
-use crate::view::format;
-use crate::view::rows::{PointRows, Row};
+use super::{levels, trials};
 
-/// Scores that have a column, beside the objective.
-const SCORES: usize = 3;
 /// Curves that are drawn over each other.
 const CURVES: usize = 60;
 
 pub fn section(material: &Material<'_>) -> Option<Section> {
     let shape = material.shape?;
-    let trials: usize = material.points.iter().map(|point| point.rows.len()).sum();
-    if trials < 2 {
+    let count: usize = material.points.iter().map(|point| point.rows.len()).sum();
+    if count < 2 {
         return None;
     }
     let mut html = String::new();
@@ -37,7 +32,8 @@ pub fn section(material: &Material<'_>) -> Option<Section> {
         html += &slices(material, metric, &axes, &tried);
     }
     html += &overlay(material);
-    html += &trials_table(material);
+    html += &levels::html(material);
+    html += &trials::html(material, shape);
     Some(Section { id: "sweep", title: "Trials", html })
 }
 
@@ -213,214 +209,4 @@ fn capital(name: &str) -> String {
     characters
         .next()
         .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
-}
-
-/// What the table of trials has columns for, beside values.
-struct Columns<'a> {
-    material: &'a Material<'a>,
-    scores: Vec<&'a str>,
-    has_ranks: bool,
-    has_levels: bool,
-    has_folds: bool,
-    has_seeds: bool,
-    has_courses: bool,
-    own: Option<usize>,
-}
-
-impl<'a> Columns<'a> {
-    fn of(material: &'a Material<'a>, shape: &SweepShape) -> Self {
-        let metric = material.metric();
-        let is_measured = |name: &&str| {
-            let (stage, _) = material.stage_of(name);
-            // What was scored for one setting compares none.
-            !material.asides.contains(stage)
-                && !material.is_late(stage)
-                && material.points.iter().any(|point| point.moments(name).count > 0)
-        };
-        let others = material.headlines.iter().map(String::as_str).filter(is_measured);
-        let others = others.filter(|name| Some(*name) != metric).take(SCORES);
-        Self {
-            material,
-            scores: metric.into_iter().chain(others).collect(),
-            has_ranks: material.objective().is_some(),
-            has_levels: shape.rungs > 1 || shape.has_finalists,
-            has_folds: shape.folds.is_some(),
-            has_seeds: !shape.seeds.is_empty(),
-            has_courses: !material.courses.is_empty(),
-            own: own_point(material),
-        }
-    }
-
-    fn head(&self, shape: &SweepShape) -> Vec<(String, bool)> {
-        let number = |is_there: bool, name: &str| is_there.then(|| (name.to_owned(), true));
-        let code = |name: &str| (format!("<code>{}</code>", dotted(name)), true);
-        let mut head: Vec<(String, bool)> = number(self.has_ranks, "rank").into_iter().collect();
-        head.extend(shape.axes.iter().map(|(name, _)| code(name)));
-        head.extend(self.has_levels.then(|| ("rung".to_owned(), false)));
-        head.extend(number(self.has_folds, "fold"));
-        head.extend(number(self.has_seeds, "seed"));
-        head.extend(self.scores.iter().map(|name| code(name)));
-        head.extend(self.has_courses.then(|| (text(&self.material.course_name), false)));
-        head
-    }
-
-    /// The trials of a point.
-    ///
-    /// * `rank`: from 1; none of one that is not compared
-    fn rows(&self, place: usize, rank: Option<usize>) -> String {
-        let material = self.material;
-        let point = &material.points[place];
-        let is_chosen = material.chosen.is_some_and(|(chosen, _)| chosen == place);
-        let class = if self.has_ranks && is_chosen { " class=best" } else { "" };
-        let mut out = String::new();
-        for (number, row) in point.rows.iter().enumerate() {
-            write!(out, "<tr data-p={place}{class}>").expect("a string");
-            if self.has_ranks {
-                let is_own = Some(place) == self.own && number == 0;
-                out += &rank_cell(material, point, rank, is_own);
-            }
-            out += &values(point);
-            if self.has_levels {
-                let fresh = if point.level.is_fresh { ", fresh seeds" } else { "" };
-                write!(out, "<td>{}{fresh}", point.level.rung + 1).expect("a string");
-            }
-            if self.has_folds {
-                out += &number_of(row.fold.map(|fold| fold as u64));
-            }
-            if self.has_seeds {
-                out += &number_of(row.seeds.iter().flatten().next().copied());
-            }
-            out += &self.scores.iter().map(|name| score(row, name)).collect::<String>();
-            if self.has_courses {
-                let course = material.courses.get(&row.index);
-                out += "<td>";
-                out += &course.map_or_else(String::new, |course| spark(course));
-            }
-        }
-        out
-    }
-}
-
-/// Every trial: its values, its scores and its curve.
-fn trials_table(material: &Material<'_>) -> String {
-    let Some(shape) = material.shape else { return String::new() };
-    let columns = Columns::of(material, shape);
-    let ranked = material.order.iter().enumerate();
-    let mut rows: String =
-        ranked.map(|(rank, place)| columns.rows(*place, Some(rank + 1))).collect();
-    rows.extend(material.left_behind().into_iter().map(|place| columns.rows(place, None)));
-    let count: usize = material.points.iter().map(|point| point.rows.len()).sum();
-    let note = if columns.has_ranks {
-        "the best setting first; rows of a setting share its rank"
-    } else {
-        "in the order of the file"
-    };
-    let means = means_table(material, &columns.scores);
-    format!(
-        "{means}<h3>Every trial</h3><p class=how>{} of {}, {note}. <span class=only>Click a heading to sort. <button class=reset hidden>show all</button></span> All scores: <a href=\"trials.csv\">trials.csv</a>, <a href=\"summary.csv\">summary.csv</a>.</p><label class=control hidden>Find <input type=search class=find placeholder=\"a value\"></label>{}",
-        format::counted(count, "trial"),
-        format::counted(material.settings(), "setting"),
-        table("trials", "", &columns.head(shape), &rows)
-    )
-}
-
-fn rank_cell(
-    material: &Material<'_>,
-    point: &PointRows<'_>,
-    rank: Option<usize>,
-    is_own: bool,
-) -> String {
-    let own = if is_own { " <span class=tag>file</span>" } else { "" };
-    let is_scored = material.metric().is_some_and(|metric| point.moments(metric).count > 0);
-    match rank.filter(|_| is_scored) {
-        Some(rank) => number(Some(rank as f64), &format!("{rank}{own}")),
-        None => number(None, &format!("\u{2013}{own}")),
-    }
-}
-
-fn values(point: &PointRows<'_>) -> String {
-    let value = |((_, value), shown): (&(String, serde_json::Value), &String)| {
-        number(value.as_f64(), &brief(shown, 30))
-    };
-    point.point.values.iter().zip(&point.point.texts).map(value).collect()
-}
-
-fn number_of(value: Option<u64>) -> String {
-    number(
-        value.map(|value| value as f64),
-        &value.map_or_else(|| "\u{2013}".to_owned(), |value| value.to_string()),
-    )
-}
-
-fn score(row: &Row<'_>, name: &str) -> String {
-    match row.scores.get(name) {
-        Some(Some(score)) => number(Some(score.value()), &format::score(*score)),
-        Some(None) => number(None, "undefined"),
-        None if row.status != crate::engine::runs::TrialStatus::Done => {
-            number(None, &row.status.name().replace('_', " "))
-        }
-        None => number(None, "\u{2013}"),
-    }
-}
-
-/// The points with the means of their trials, where there are several of each.
-fn means_table(material: &Material<'_>, scores: &[&str]) -> String {
-    let most = material.points.iter().map(|point| point.rows.len()).max().unwrap_or(0);
-    let Some(shape) = material.shape.filter(|_| most > 1 && material.compares()) else {
-        return String::new();
-    };
-    let mut head: Vec<(String, bool)> = shape
-        .axes
-        .iter()
-        .map(|(name, _)| (format!("<code>{}</code>", dotted(name)), true))
-        .collect();
-    head.extend(scores.iter().map(|name| (format!("<code>{}</code>", dotted(name)), true)));
-    head.push(("n".to_owned(), true));
-    let mut rows = String::new();
-    for place in material.order.iter().copied() {
-        let point = &material.points[place];
-        let is_best = material.objective().is_some()
-            && material.chosen.is_some_and(|(chosen, _)| chosen == place);
-        write!(
-            rows,
-            "<tr data-p={place}{}>{}",
-            if is_best { " class=best" } else { "" },
-            values(point)
-        )
-        .expect("a string");
-        for name in scores {
-            let moments = point.moments(name);
-            rows += &number(moments.mean, &spread(&moments));
-        }
-        rows += &number_of(Some(scores.first().map_or(0, |name| point.moments(name).count) as u64));
-    }
-    format!(
-        "<h3>Every setting</h3><p class=how>Mean \u{b1} standard deviation of its trials.</p>{}",
-        table("trials", "", &head, &rows)
-    )
-}
-
-/// A curve as small as a word.
-fn spark(course: &[[f64; 2]]) -> String {
-    const WIDTH: f64 = 84.0;
-    const HEIGHT: f64 = 18.0;
-    let ends = |part: usize| {
-        let values = || course.iter().map(|point| point[part]).filter(|value| value.is_finite());
-        [values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max)]
-    };
-    let ([left, right], [low, high]) = (ends(0), ends(1));
-    let share =
-        |value: f64, from: f64, to: f64| if to > from { (value - from) / (to - from) } else { 0.5 };
-    let points = course.iter().map(|[x, y]| {
-        [
-            (1.0 + share(*x, left, right) * WIDTH).round(),
-            (HEIGHT - 1.0 - share(*y, low, high) * (HEIGHT - 2.0)).round(),
-        ]
-    });
-    format!(
-        "<svg class=spark width=86 height=18><title>{} to {}</title><path d=\"{}\"/></svg>",
-        short(high),
-        short(low),
-        path(points)
-    )
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::rivals::{Pair, Rival};
 use super::*;
-use crate::engine::plan::{Choose, Level, Objective, SweepShape};
+use crate::engine::plan::{Along, Choose, Level, Objective, SweepShape};
 use crate::engine::runs::{
     Asked, NodeStatus, Of, RunFile, RunStatus, Step, TrialStatus, TriedPoint,
 };
@@ -12,6 +13,7 @@ use crate::engine::stage::{
     Answer, Caveat, Exhibit, Intervals, Line, LineStyle, Matrix, Mistake, Mistakes, Plot, Score,
     Scores, Span as Part,
 };
+use crate::view::difference::{Comparison, Difference, Over};
 use crate::view::rows::{Names, PointRows, Row};
 
 const METRIC: &str = "evaluate.ner.span_f1";
@@ -66,6 +68,7 @@ impl Sweep {
             axes: ["train.learning_rate", "train.batch_size"]
                 .map(|name| (name.into(), Vec::new()))
                 .to_vec(),
+            along: vec![Along::Log, Along::List],
             seeds: vec![0, 1, 2],
             folds: None,
             points: count,
@@ -147,11 +150,12 @@ impl Sweep {
             .collect::<BTreeSet<_>>();
         let (of_labels, plain): (Vec<&str>, Vec<&str>) =
             names.into_iter().partition(|name| name.contains("per_label"));
-        let label = |name: &'_ str| "evaluate.ner.per_label.".len()..name.len() - ".f1".len();
-        let of_labels = of_labels
-            .into_iter()
-            .map(|name| (name, &name[label(name)], "evaluate.ner.f1".to_owned()))
-            .collect();
+        let of_label = |name| -> (&str, &str, String) {
+            let rest = str::strip_prefix(name, "evaluate.ner.per_label.").expect("of a label");
+            let (label, metric) = rest.rsplit_once('.').expect("a score of a label");
+            (name, label, format!("evaluate.ner.{metric}"))
+        };
+        let of_labels = of_labels.into_iter().map(of_label).collect();
         let best = points.len() - 1;
         let mut material = Material {
             run: &self.run,
@@ -160,6 +164,8 @@ impl Sweep {
             points,
             order: material::order(Some(&self.shape), points),
             chosen: Some((best, &points[best].rows[0])),
+            own: None,
+            rivals: Vec::new(),
             headlines: vec![
                 METRIC.to_owned(),
                 "evaluate.loss".to_owned(),
@@ -188,8 +194,27 @@ impl Sweep {
             missing: BTreeSet::new(),
         };
         change(&mut material);
+        if let Some((chosen, _)) = material.chosen.filter(|_| material.shape.is_some()) {
+            material.own = rivals::own(&self.background, points, &material.order);
+            let pairs = rivals::pairs(&self.background, points, &material.order, chosen, METRIC);
+            material.rivals = pairs.into_iter().map(|pair| rival(points, pair)).collect();
+        }
         page(&material)
     }
+}
+
+/// As if the interval had come of it.
+fn rival(points: &[PointRows<'_>], pair: Pair) -> Rival {
+    let mean = |place: usize| points[place].moments(METRIC).mean.expect("it is scored");
+    let difference = Difference {
+        mean: Some(mean(pair.best) - mean(pair.rival)),
+        interval: Some([-0.25, 0.75]),
+        over: Some(Over::SeedsAndTexts),
+        p: Some(0.25),
+    };
+    let notes = vec!["3 seeds cannot show a difference: p is 0.25 at least".to_owned()];
+    let command = "pipeline diff RUN:a RUN:b".to_owned();
+    Rival { pair, comparison: Comparison { difference, notes }, command }
 }
 
 fn step(name: &str, inputs: &[usize]) -> Step {
@@ -260,6 +285,7 @@ fn the_page_answers_which_setting_is_best_how_sure_that_is_and_what_it_beats() {
         "<b>+0.7370</b> above the baseline <code>majority</code>",
         "<code>evaluate_test.ner.span_f1</code> <b>0.2500",
         "pipeline run outputs/x/experiment.toml",
+        "<pre><code>pipeline run outputs/x/best/experiment.toml</code></pre>",
         "at commit <code>8949b909</code>",
         "stage.train.dropout</code><td><code>0.5</code><td>default",
     ] {
@@ -272,13 +298,83 @@ fn the_page_answers_which_setting_is_best_how_sure_that_is_and_what_it_beats() {
 }
 
 #[test]
-fn settings_without_a_common_seed_are_not_said_to_have_one_trial_each() {
+fn a_difference_is_told_as_diff_tells_it_with_what_limits_it() {
+    let html = Sweep::of(4).page(|_| {});
+    for part in [
+        "95 % of it from \u{2212}0.2500 to +0.7500, 0 among them, drawn over seeds and texts; p 0.2500. \
+         3 seeds cannot show a difference: p is 0.25 at least.",
+        "<code>pipeline diff RUN:a RUN:b</code>",
+        "B \u{2212} A, as <code>pipeline diff A B</code> has it.",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+}
+
+#[test]
+fn of_what_is_to_be_low_a_negative_difference_is_the_better() {
+    let mut sweep = Sweep::of(4);
+    sweep.shape.objective = Some(Objective { maximize: false, metric: METRIC.to_owned() });
+    let html = sweep.page(|material| {
+        let points = material.points;
+        material.chosen = Some((0, &points[0].rows[0]));
+    });
+    // The second of them is what the file says.
+    assert!(html.contains("\u{2212}0.1000</b> better than the file\u{2019}s own values"), "{html}");
+    assert!(html.contains("\u{2212}0.2000</b> better than the next best"), "{html}");
+    assert!(html.contains("The lower, the better."));
+}
+
+#[test]
+fn a_sweep_with_rungs_says_which_went_on_and_where_the_files_own_values_were_dropped() {
+    let mut sweep = Sweep::of(4);
+    (sweep.shape.rungs, sweep.shape.has_finalists) = (2, true);
+    sweep.background.settings.push(Setting {
+        path: "sweep.rung[0].train.stop_after".to_owned(),
+        value: "1".to_owned(),
+        origin: "experiments/x.toml:9".to_owned(),
+    });
+    let (first, rest) = (sweep.rows(), [2, 3, 3]);
+    let mut points = first;
+    for (number, place) in rest.into_iter().enumerate() {
+        let mut further = sweep.rows().swap_remove(place);
+        further.level = Level { rung: 1, is_fresh: number == 2 };
+        points.push(further);
+    }
+    let html = sweep.page_of(&points, |_| {});
+    for part in [
+        "<li><b>Rung 1 of 2</b> (<code>train.stop_after = 1</code>): 4 settings, 12 trials. The best 2 went on to the next rung, \
+         down to 0.7020\u{a0}\u{b1}\u{a0}0.0020; 2 did not, of which the best had 0.6020\u{a0}\u{b1}\u{a0}0.0020.</li>",
+        "<li><b>Rung 2 of 2</b>: 2 settings, 6 trials. The best went on to the finals",
+        "<li><b>Finals, with fresh seeds</b>: 1 setting, 3 trials.",
+        "<td>finals<td>1 of 1<td",
+        "<td>1 of 2<td>3 of 4, dropped<td",
+        "<td>1 of 2<td>1 of 4, went on<td",
+        "<b>+0.2000</b> better than the file\u{2019}s own values (2.0000e-4 \u{b7} 16), which went no further than rung 1: \
+         0.6020\u{a0}\u{b1}\u{a0}0.0020 there, and this setting 0.8020\u{a0}\u{b1}\u{a0}0.0020",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+}
+
+#[test]
+fn labels_that_no_text_has_stand_last_and_the_weakest_of_the_others_are_named_first() {
     let sweep = Sweep::of(4);
     let mut points = sweep.rows();
-    points[2].rows.iter_mut().for_each(|row| row.seeds = &[Some(7)]);
+    for row in points.iter_mut().flat_map(|point| &mut point.rows) {
+        for (label, f1, support) in [("A", 0.0, 0), ("B", 0.25, 7), ("C", 0.5, 9)] {
+            let name = format!("evaluate.ner.per_label.{label}");
+            row.scores.insert(format!("{name}.f1"), Some(Score::Measured(f1)));
+            row.scores.insert(format!("{name}.support"), Some(Score::Count(support)));
+        }
+    }
     let html = sweep.page_of(&points, |_| {});
-    assert!(html.contains("no trial of one has the seed of a trial of the other"), "{html}");
-    assert!(!html.contains("one trial each"));
+    assert!(
+        html.contains("The weakest of <code>evaluate.ner.per_label</code>: B 0.2500, "),
+        "{html}"
+    );
+    let place = |label: &str| html.find(&format!("<tr><td>{label}<td")).expect("a row");
+    assert!(place("B") < place("C") && place("C") < place("A"), "{html}");
+    assert!(html.contains("Those that no text has stand last"), "{html}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::engine::plan::{Objective, SweepShape};
 use crate::engine::runs::{Results, TrialResults, TrialStatus};
 use crate::engine::stage::Scores;
 use crate::engine::store::Store;
+use crate::view::difference::Compare;
 use crate::view::report::{self, Background, Material, Subject};
 use crate::view::rows::{Names, PointRows, Row, judged, points, ranked};
 
@@ -57,6 +58,7 @@ pub(super) struct Making<'a> {
     pub(super) results: &'a Results,
     pub(super) store: &'a Store,
     pub(super) again: &'a Again<'a>,
+    pub(super) compare: &'a Compare<'a>,
     pub(super) background: &'a Background,
     /// Stages whose results are not there.
     pub(super) missing: &'a BTreeSet<String>,
@@ -120,7 +122,7 @@ impl Making<'_> {
     ///
     /// * `chosen`: the trial that stands for the others
     fn report(self, chosen: Option<usize>, made: &mut Made) -> io::Result<()> {
-        let Self { results, background, missing, folder, .. } = self;
+        let Self { results, compare, background, missing, folder, .. } = self;
         let mut points = points(results)?;
         // What there is of a run that failed.
         for row in points.iter_mut().flat_map(|point| &mut point.rows) {
@@ -128,7 +130,7 @@ impl Making<'_> {
                 row.scores = results.scores(&results.trials[row.index])?;
             }
         }
-        let subject = Subject { results, background, points: &points, chosen, missing };
+        let subject = Subject { results, compare, background, points: &points, chosen, missing };
         match Material::gather(subject) {
             Ok(material) => {
                 let mut put = |name: String, text: String| -> io::Result<()> {

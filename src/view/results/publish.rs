@@ -42,6 +42,7 @@ use crate::engine::runs::{
 };
 use crate::engine::stage::Scores;
 use crate::engine::store::{Scratch, Store};
+use crate::view::difference::Compare;
 use crate::view::report::Background;
 
 /// Where what is made lies in a temporary folder.
@@ -97,6 +98,8 @@ pub struct Task<'a> {
     pub results: &'a Results,
     pub store: &'a Store,
     pub again: &'a Again<'a>,
+    /// How the report holds settings against each other.
+    pub compare: &'a Compare<'a>,
     /// What the report says of the experiment beside its results.
     pub background: &'a Background,
     pub cancel: &'a Cancel,
@@ -210,7 +213,7 @@ impl Publishing<'_> {
         mut wanted: Publication,
         trials: &[&TrialResults],
     ) -> Result<Published, PublishError> {
-        let Task { results, store, again, background, .. } = self.task;
+        let Task { results, store, again, compare, background, .. } = self.task;
         let folder = &self.target.folder;
         let io = |error: std::io::Error| self.target.io(error);
         // Publishing came to its end then.
@@ -249,8 +252,16 @@ impl Publishing<'_> {
         };
         let there = There { pictures: &pictures, report: &report };
         let missing = &wanted.missing;
-        let making =
-            Making { results, store, again, background, missing, folder: &made, target: folder };
+        let making = Making {
+            results,
+            store,
+            again,
+            compare,
+            background,
+            missing,
+            folder: &made,
+            target: folder,
+        };
         let Made { contents, drawn_from, reported_from, best, warnings } =
             making.make(trials, there)?;
         published.warnings = warnings;

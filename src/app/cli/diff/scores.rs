@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 
 use crate::app::cli::Failure;
 use crate::app::cli::side::Side;
-use crate::app::tools::{Difference, Differences, Over, Replicate};
+use crate::app::tools::{Differences, Replicate};
 use crate::base::diagnostics::{quoted, suggest};
 use crate::engine::stage::{Score, Scores};
-use crate::view::{self, Moments, format};
+use crate::view::{self, Difference, Moments, Over, format};
 
 /// All scores of two sides.
 pub struct ScoreRows {
     rows: Vec<ScoreRow>,
     /// `None` where one side has no scores at all.
     differences: Option<Differences>,
-    /// Trials of each side that are not compared.
-    left_out: [usize; 2],
+    /// Trials of each side.
+    counts: [usize; 2],
 }
 
 /// A score of both.
@@ -63,7 +63,6 @@ impl ScoreRows {
         let counts = [of_a.len(), of_b.len()];
         let of_a = pick(of_a, differences.as_ref().map(|it| &it.a));
         let of_b = pick(of_b, differences.as_ref().map(|it| &it.b));
-        let left_out = [counts[0] - of_a.len(), counts[1] - of_b.len()];
         let names: BTreeSet<&String> = of_a.iter().chain(&of_b).flat_map(Scores::keys).collect();
         let row = |name: &String| {
             let defined = |of: &[Scores]| -> Vec<Score> {
@@ -85,7 +84,7 @@ impl ScoreRows {
             [a, b].iter().flat_map(|side| side.results.headlines()).zip(0..).collect();
         let place = |row: &ScoreRow| headlines.get(&row.name).copied().unwrap_or(usize::MAX);
         rows.sort_by_key(place);
-        Ok(Self { rows, differences, left_out })
+        Ok(Self { rows, differences, counts })
     }
 
     /// Whether any score of all texts differs.
@@ -144,18 +143,10 @@ impl ScoreRows {
 
     /// What is to be known of the differences.
     pub fn notes(&self) -> Vec<String> {
-        let Some(differences) = &self.differences else {
-            return vec!["there are no scores of both sides to compare".to_owned()];
-        };
-        let mut notes = Vec::new();
-        for (side, count) in ["A", "B"].iter().zip(self.left_out) {
-            if count > 0 {
-                let trainings = format::counted(count, "training");
-                notes.push(format!("{trainings} of {side} with other seeds are not compared"));
-            }
+        match &self.differences {
+            Some(differences) => differences.notes(self.counts),
+            None => vec!["there are no scores of both sides to compare".to_owned()],
         }
-        notes.extend(differences.limits());
-        notes
     }
 
     /// * `all`: whether those that are equal are shown, too
@@ -180,8 +171,9 @@ impl ScoreRows {
                     }
                     None => String::new(),
                 }));
-                columns
-                    .push(column("drawn", &|row| row.difference.over.map_or("", over).to_owned()));
+                columns.push(column("drawn", &|row| {
+                    row.difference.over.map_or("", Over::words).to_owned()
+                }));
             }
             if rows.iter().any(|row| row.difference.p.is_some_and(|p| p < 1.0)) {
                 columns.push(column("p", &|row| {
@@ -208,12 +200,4 @@ impl ScoreRows {
 fn scores_are(count: usize) -> String {
     let verb = if count == 1 { "is" } else { "are" };
     format!("{} {verb}", format::counted(count, "score"))
-}
-
-fn over(over: Over) -> &'static str {
-    match over {
-        Over::Seeds => "seeds",
-        Over::Texts => "texts",
-        Over::SeedsAndTexts => "seeds, texts",
-    }
 }
