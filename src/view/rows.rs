@@ -20,7 +20,7 @@ pub struct Row<'a> {
     pub seeds: &'a [Option<u64>],
     /// Which part of the corpus validated, in a sweep with folds.
     pub fold: Option<usize>,
-    /// None where a stage of the trial has no result.
+    /// Of what it has, also where another stage of it failed.
     pub scores: Scores,
 }
 
@@ -33,13 +33,14 @@ pub struct PointRows<'a> {
 
 /// The points of a run in its order.
 ///
+/// A trial counts by the scores that it has, whatever became of what is beside them, such as a picture: so it is with a search, which chooses by them.
+///
 /// # Errors
 /// When the scores of a trial cannot be read.
 pub fn points(results: &Results) -> io::Result<Vec<PointRows<'_>>> {
     let mut points: Vec<PointRows<'_>> = Vec::new();
     for (index, of) in results.trials.iter().enumerate() {
-        let is_done = of.status == TrialStatus::Done;
-        let scores = if is_done { results.scores(of)? } else { Scores::new() };
+        let scores = results.scores(of)?;
         let (label, point) = (&*of.label, &*of.point);
         let row = Row { index, label, status: of.status, seeds: &of.seeds, fold: of.fold, scores };
         match points.last_mut() {
@@ -87,6 +88,12 @@ impl PointRows<'_> {
         self.rows.iter().filter(|row| row.status == TrialStatus::Done || !row.scores.is_empty())
     }
 
+    /// Whether all came to their end, or to a score.
+    pub fn has_ended(&self, name: &str) -> bool {
+        let has_score = |row: &Row<'_>| row.scores.get(name).copied().flatten().is_some();
+        self.rows.iter().all(|row| row.status == TrialStatus::Done || has_score(row))
+    }
+
     /// What became of the first that did not.
     pub fn lost(&self) -> Option<TrialStatus> {
         self.rows.iter().map(|row| row.status).find(|status| *status != TrialStatus::Done)
@@ -95,6 +102,11 @@ impl PointRows<'_> {
     /// The values of a score that are defined.
     pub fn scores(&self, name: &str) -> Vec<Score> {
         self.rows.iter().filter_map(|row| *row.scores.get(name)?).collect()
+    }
+
+    /// The trial that stands for the others by a score: the first seed's, not the luckiest; where that one has no score, the next.
+    pub fn first_with(&self, name: &str) -> Option<&Row<'_>> {
+        self.rows.iter().find(|row| row.scores.get(name).copied().flatten().is_some())
     }
 
     pub fn moments(&self, name: &str) -> Moments {

@@ -65,7 +65,8 @@ fn ranking(
     text += &more(points.len(), ROWS, " in summary.csv");
     if has_best {
         // A point that has no result, or not all of them, could be better.
-        let whole = points.iter().filter(|point| point.lost().is_none()).count();
+        let is_whole = |point: &&&PointRows<'_>| point.has_ended(&objective.metric);
+        let whole = points.iter().filter(is_whole).count();
         let of = if whole < points.len() {
             format!(" of the {whole} of {} that came to their end", points.len())
         } else {
@@ -238,17 +239,20 @@ fn width(column: &[String]) -> usize {
     column.iter().map(|cell| cell.chars().count()).max().unwrap_or(0) + 2
 }
 
-/// A score of a point as a cell; that there is none where no trial came to its end.
+/// A score of a point as a cell; what became of its trials where none has one.
 fn cell(point: &PointRows<'_>, name: &str) -> String {
+    let moments = point.moments(name);
     match point.lost() {
-        Some(status) if point.done().next().is_none() => status.name().replace('_', " "),
-        _ => point.moments(name).shown(),
+        Some(status) if moments.count == 0 && point.done().next().is_none() => {
+            status.name().replace('_', " ")
+        }
+        _ => moments.shown(),
     }
 }
 
 /// Every score of a point, table by table.
 fn all_scores(point: &PointRows<'_>, names: &[&str]) -> String {
-    let trials = point.done().count();
+    let trials = point.shown().count();
     let text = |name: &&str| {
         let moments = point.moments(name);
         let count =

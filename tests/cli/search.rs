@@ -226,6 +226,23 @@ fn a_stage_at_best_that_fails_fails_the_run_and_leaves_the_best_point_what_it_is
 }
 
 #[test]
+fn a_stage_that_fails_beside_the_objective_takes_no_score_from_a_point() {
+    let beside = "[stage.beside]\nkind = \"command\"\nrun = [\"false\"]\ncorpus = \"@filter\"\nafter = [\"baseline\"]\n[sweep]\n";
+    let world = world(&SEARCH.replace("[sweep]\n", beside));
+    let shot = run(&world, &[]);
+    let best = shot.stdout.lines().find_map(|line| line.strip_prefix("best point: "));
+    let trial = world.read("outputs/search/best/trial.txt");
+    assert_eq!(best, Some(trial.trim_end()), "{shot}");
+    let scores = column(&world, "baseline.anomaly.accuracy");
+    assert!(scores.iter().all(|score| !score.is_empty()), "{scores:?}");
+    assert!(column(&world, "status").iter().all(|status| status == "failed"), "{shot}");
+    let chosen = column(&world, "held_out.anomaly.accuracy");
+    let of_best = chosen.iter().position(|score| !score.is_empty()).expect("it is scored");
+    assert_eq!(column(&world, "trial")[of_best], trial.trim_end());
+    world.assert_is_read_back(&shot);
+}
+
+#[test]
 fn what_is_no_experiment_is_a_point_that_failed_and_all_that_failed_are_a_failure() {
     let search = "[sweep]\nmethod = \"random\"\nobjective = \"max evaluate.ner.token_accuracy\"\npoints = 5\n\
                   [sweep.over]\ninit_model.hidden_size = { int = [32, 36] }\n";

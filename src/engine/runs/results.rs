@@ -219,6 +219,14 @@ impl Results {
         nodes.any(|(known, node)| *known.name == *stage && node.is_some())
     }
 
+    /// Whether a trial came to its end, or at least as far as its score in a sweep's objective: what failed beside that takes nothing from it.
+    #[must_use]
+    pub fn is_judged(&self, trial: &TrialResults) -> bool {
+        let objective = self.sweep.as_ref().and_then(|shape| shape.objective.as_ref());
+        let judges = |stage: &Stage| objective.is_some_and(|it| it.path().0 == &*stage.name);
+        trial.status == TrialStatus::Done || self.entries(trial).any(|(stage, ..)| judges(stage))
+    }
+
     /// Whether any stage of a trial has made something for people.
     #[must_use]
     pub fn has_results(&self, trial: &TrialResults) -> bool {

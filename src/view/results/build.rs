@@ -9,7 +9,7 @@ use super::error::PublishError;
 use super::places::{BEST, FIRST};
 use super::{pictures, tables};
 use crate::engine::plan::{Objective, SweepShape};
-use crate::engine::runs::{Results, TrialResults, TrialStatus};
+use crate::engine::runs::{Results, TrialResults};
 use crate::engine::stage::Scores;
 use crate::engine::store::Store;
 use crate::view::difference::Compare;
@@ -123,13 +123,7 @@ impl Making<'_> {
     /// * `chosen`: the trial that stands for the others
     fn report(self, chosen: Option<usize>, made: &mut Made) -> io::Result<()> {
         let Self { results, compare, background, missing, folder, .. } = self;
-        let mut points = points(results)?;
-        // What there is of a run that failed.
-        for row in points.iter_mut().flat_map(|point| &mut point.rows) {
-            if results.sweep.is_none() && row.scores.is_empty() {
-                row.scores = results.scores(&results.trials[row.index])?;
-            }
-        }
+        let points = points(results)?;
         let subject = Subject { results, compare, background, points: &points, chosen, missing };
         match Material::gather(subject) {
             Ok(material) => {
@@ -179,15 +173,15 @@ impl Making<'_> {
         }
         // Pictures show none of them.
         tables::write_caveats(&caveats, folder).map_err(io)?;
-        for done in results.trials.iter().filter(|trial| trial.status == TrialStatus::Done) {
-            made.contents.add_part(part_of(&done.label), files(results, done, false));
-            self.write_experiment(Part::Trial(done, None)).map_err(io)?;
+        for trial in results.trials.iter().filter(|trial| results.is_judged(trial)) {
+            made.contents.add_part(part_of(&trial.label), files(results, trial, false));
+            self.write_experiment(Part::Trial(trial, None)).map_err(io)?;
         }
         let Some(row) = chosen(shape, &judged(&points)) else {
             // A stage that was not asked for leaves nothing undefined.
             let is_scored = |objective: &Objective| {
                 let (stage, _) = objective.path();
-                points.iter().flat_map(PointRows::done).any(|row| results.ran(row.index, stage))
+                points.iter().flat_map(PointRows::shown).any(|row| results.ran(row.index, stage))
             };
             let undefined = shape.objective.as_ref().filter(|objective| is_scored(objective));
             made.warnings.extend(undefined.map(|objective| {
@@ -250,10 +244,9 @@ fn drawn_from(folder: &Path, endings: &[&str]) -> io::Result<String> {
     Ok(blake3::hash(text.as_bytes()).to_hex().to_string())
 }
 
-/// The trial that stands for the best point in the objective; without an objective for the first point. It is that of the point's first seed, not the
-/// luckiest; where that one has no results, the next.
+/// The trial that stands for the best point in the objective; without an objective for the first point.
 fn chosen<'a>(shape: &SweepShape, points: &[&'a PointRows<'a>]) -> Option<&'a Row<'a>> {
     let Some(objective) = &shape.objective else { return points.first()?.done().next() };
     let (places, has_best) = ranked(shape, objective, points);
-    points[*places.first().filter(|_| has_best)?].done().next()
+    points[*places.first().filter(|_| has_best)?].first_with(&objective.metric)
 }

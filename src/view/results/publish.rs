@@ -15,8 +15,8 @@
 //! | the run | without a sweep | a sweep |
 //! |---|---|---|
 //! | was complete | all results | all trials |
-//! | failed, with `--keep-going` or not | what it made or found in the cache; the files of stages that failed or were not run disappear, and the record lists these stages as `missing` | the trials that came to their end; `trials.csv` says what became of the others |
-//! | was interrupted | nothing: the same command continues | the trials that came to their end |
+//! | failed, with `--keep-going` or not | what it made or found in the cache; the files of stages that failed or were not run disappear, and the record lists these stages as `missing` | the trials that came to their end, or as far as their objective; `trials.csv` says what became of all |
+//! | was interrupted | nothing: the same command continues | the same |
 //!
 //! Results that were changed or removed since are published again, and that is said. A run of a few stages, which could not make all of them,
 //! leaves them and says so.
@@ -37,8 +37,7 @@ use super::record::{RECORD, Record};
 use crate::base::disk::crash::crash_point;
 use crate::engine::exec::{Cancel, Event, Reporter};
 use crate::engine::runs::{
-    Publication, Results, ResultsLock, RunStatus, TrialResults, TrialStatus, forget_publication,
-    publications,
+    Publication, Results, ResultsLock, RunStatus, TrialResults, forget_publication, publications,
 };
 use crate::engine::stage::Scores;
 use crate::engine::store::{Scratch, Store};
@@ -120,7 +119,7 @@ pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
     check_place(store, &run.asked.results, &run.file)?;
     let in_part = results.sweep.is_none() && run.status == RunStatus::Failed;
     let mut trials: Vec<&TrialResults> = results.trials.iter().collect();
-    trials.retain(|trial| trial.status == TrialStatus::Done || in_part);
+    trials.retain(|trial| results.is_judged(trial) || in_part);
     if !trials.iter().any(|trial| results.has_results(trial)) {
         return Ok(None);
     }
