@@ -7,6 +7,7 @@ use candle_core::{DType, Device};
 use divan::{Bencher, black_box};
 use pipeline::base::rng::Rng;
 use pipeline::engine::plan::{Digests, FileDigest, Plan, Points};
+use pipeline::engine::search::{Axis, Method, Outcome, Point, Score, Space, Value, propose};
 use pipeline::engine::spec::{Experiment, Overrides};
 use pipeline::nn::{EncoderSpec, JointModel, StepProducts};
 use pipeline::stages;
@@ -73,6 +74,27 @@ fn matrix_products_of_a_tiny_step(bencher: Bencher) {
     let (model, split, _) = tiny();
     let mut products = StepProducts::try_new(&model.spec, split.tokens(), None).expect("memory");
     bencher.bench_local(|| products.run());
+}
+
+/// The 251st point along six axes, of which the scores have a top, noise and three seeds each.
+#[divan::bench(args = [Method::Tpe, Method::Gp], sample_count = 20)]
+fn proposal_after_250_points(bencher: Bencher, method: Method) {
+    let space =
+        Space::new(vec![Axis::Uniform { low: 0.0, high: 1.0 }; 6], vec![]).expect("a space");
+    let mut results: Vec<(Point, Outcome)> = Vec::new();
+    for number in 0..250 {
+        let point = propose(&space, Method::Random, 1, &results, &[]).expect("one is open");
+        let away: f64 = point
+            .iter()
+            .map(|value| match value {
+                Value::Real(real) => (real - 0.4).powi(2),
+                other => unreachable!("all axes are reals, not {other:?}"),
+            })
+            .sum();
+        let mean = -away + 0.01 * f64::from(number % 7);
+        results.push((point, Outcome::Scored(Score { mean, sd: 0.03, n: 3 })));
+    }
+    bencher.bench_local(|| black_box(propose(&space, method, 1, &results, &[])));
 }
 
 #[divan::bench(sample_count = 10)]

@@ -9,7 +9,7 @@ use super::rows::{PointRows, Row, judged, ranked};
 use super::table;
 use crate::engine::exec::{Because, Event, NodeName, PointEnded};
 use crate::engine::plan::{Level, NodeId, Objective, Plan, SweepShape};
-use crate::engine::runs::{TrialStatus, TriedPoint, scores_of};
+use crate::engine::runs::{TrialStatus, TriedPoint, score_of};
 use crate::engine::stage::{Score, Scores};
 use crate::engine::store::Store;
 
@@ -102,9 +102,7 @@ impl Standings {
             {
                 let output = &plan.node(node_of(name)).kind.output;
                 let entry = store.get(key).ok().flatten();
-                let scores = entry.and_then(|entry| scores_of(output, stage, &entry).ok());
-                let name_of_score = format!("{stage}.{metric}");
-                let score = scores.and_then(|(scores, _)| scores.get(&name_of_score).copied()?);
+                let score = entry.and_then(|entry| score_of(output, metric, &entry).ok()?);
                 (name, End::Scored(score))
             }
             // What was stopped is to come yet.

@@ -40,5 +40,5 @@ pub use record::{Asked, CameTo, Changes, MadeBy, NodeStatus, RunFile, RunNode, R
 pub use recorder::{NewRun, RunRecord};
 pub use records::{find_run, folder_of, is_alive, list_runs, name_of_file, newest_run, pin};
 pub use results::{Of, Results, Step, TrialResults, TrialStatus, Unreadable};
-pub use scores::scores_of;
+pub use scores::{score_of, scores_of};
 pub use states::{SavedStates, saved_states};

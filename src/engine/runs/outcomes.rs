@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::results::Unreadable;
-use super::scores::scores_of;
+use super::scores::score_of;
 use crate::engine::plan::{CacheKey, Identity, Level, NodeId, Objective, Plan, Point, Trial};
 use crate::engine::search::{Outcome, Score};
 use crate::engine::stage::Score as Measured;
@@ -82,7 +82,7 @@ fn of_trial(
     objective: &Objective,
     store: &Store,
 ) -> Result<Known, OutcomeError> {
-    let (stage, _) = objective.path();
+    let (stage, metric) = objective.path();
     let Some(id) = plan.node_of(trial.index, stage) else { return Ok(Known::Nothing) };
     let Identity::Key(key) = &plan.node(id).identity else { return Ok(Known::Nothing) };
     let Some(entry) = store.get(key)? else {
@@ -93,9 +93,9 @@ fn of_trial(
         }
         return Ok(Known::Nothing);
     };
-    let (scores, _) = scores_of(&plan.node(id).kind.output, stage, &entry)
+    let score = score_of(&plan.node(id).kind.output, metric, &entry)
         .map_err(|error| OutcomeError::Scores(Unreadable { key: *key, error }))?;
-    let score = scores.get(&objective.metric).copied().flatten().map(Measured::value);
+    let score = score.map(Measured::value);
     Ok(match score.filter(|score| score.is_finite()) {
         Some(score) => Known::Score(if objective.maximize { score } else { -score }),
         None => Known::Failed,

@@ -1,6 +1,9 @@
 //! The scores of an entry, by their paths.
 
+use std::fmt;
+
 use serde::Deserialize as _;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use crate::engine::stage::{ArtifactType, Caveat, Score, Scores, covered};
@@ -23,6 +26,82 @@ pub fn scores_of(
     flatten("", &content, output.metric_names, &mut scores);
     let named = scores.into_iter().map(|(path, value)| (format!("{name}.{path}"), value));
     Ok((named.collect(), Caveat::listed_in(&content)))
+}
+
+/// One score of an entry, by its path in the file of scores; `None` where it is undefined, or not there. It takes a fraction of the time of all.
+///
+/// # Errors
+/// As of [`scores_of`].
+pub fn score_of(
+    output: &ArtifactType,
+    path: &str,
+    entry: &Entry,
+) -> std::io::Result<Option<Score>> {
+    let Some(file) = output.metrics else { return Ok(None) };
+    let content = entry.read(file)?;
+    Ok(At(path).deserialize(&mut serde_json::Deserializer::from_slice(&content))?)
+}
+
+/// The number at a path below what is read.
+struct At<'p>(&'p str);
+
+impl<'de> DeserializeSeed<'de> for At<'_> {
+    type Value = Option<Score>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for At<'_> {
+    type Value = Option<Score>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("scores")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(name) = map.next_key::<String>()? {
+            // Names of labels may hold dots.
+            let below = self.0.strip_prefix(name.as_str());
+            match below.and_then(|rest| rest.strip_prefix('.').or(rest.is_empty().then_some(rest)))
+            {
+                Some(rest) => found = map.next_value_seed(At(rest))?.or(found),
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, count: u64) -> Result<Self::Value, E> {
+        Ok(self.0.is_empty().then_some(Score::Count(count)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(self.0.is_empty().then_some(Score::Measured(value as f64)))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(self.0.is_empty().then_some(Score::Measured(value)))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
 }
 
 /// Every number below `path`. A null is one that is undefined where the artifact names a metric so; else it stands for something that is no
@@ -63,5 +142,35 @@ mod tests {
                 ("ner.cut".into(), Some(Score::Count(3))),
             ])
         );
+    }
+
+    #[test]
+    fn one_score_is_found_by_its_path_as_among_all() {
+        let content = json!({
+            "ner": {"span_f1": 0.5, "loss": -1, "token_accuracy": null, "per_label": {"a.b": {"f1": 0.25}, "a": {"b": 7}}},
+            "confusion": [[1, 2]], "split": "test", "partial": true, "count": 3,
+        });
+        let text = content.to_string();
+        let mut all = Scores::new();
+        flatten("", &content, &[], &mut all);
+        assert_eq!(all.len(), 5);
+        let of = |path: &str| {
+            At(path).deserialize(&mut serde_json::Deserializer::from_str(&text)).expect("JSON")
+        };
+        for (path, score) in all {
+            assert_eq!(of(&path), score, "{path}");
+        }
+        for path in [
+            "ner.token_accuracy",
+            "ner",
+            "ner.span",
+            "confusion",
+            "split",
+            "partial",
+            "count.x",
+            "",
+        ] {
+            assert_eq!(of(path), None, "{path}");
+        }
     }
 }

@@ -45,11 +45,11 @@ impl Memo {
     /// What was proposed for these results, or else what is proposed now.
     pub(super) fn proposal(
         &mut self,
-        results: &[(Point, Outcome)],
+        ended: &Ended,
         pending: &[Point],
         propose: impl FnOnce() -> Option<Point>,
     ) -> Option<Point> {
-        let digest = digest(results, pending);
+        let digest = ended.digest(pending);
         if let Some(known) = self.proposals.get(&digest) {
             return known.clone();
         }
@@ -58,21 +58,16 @@ impl Memo {
     }
 }
 
-fn digest(results: &[(Point, Outcome)], pending: &[Point]) -> String {
-    let mut text = String::new();
-    let mut put = |point: &Point| {
-        for value in point {
-            let _ = match value {
-                Value::Real(real) => write!(text, "r{:x} ", real.to_bits()),
-                Value::Int(int) => write!(text, "i{int} "),
-                Value::Entry(entry) => write!(text, "e{entry} "),
-            };
-        }
-        text.push(';');
-    };
-    results.iter().for_each(|(point, _)| put(point));
-    pending.iter().for_each(put);
-    for (_, outcome) in results {
+/// What became of points, in their order, with a digest that goes on as they come.
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    results: Vec<(Point, Outcome)>,
+    hasher: blake3::Hasher,
+}
+
+impl Ended {
+    pub(super) fn push(&mut self, point: Point, outcome: Outcome) {
+        let mut text = text_of(&point);
         let _ = match outcome {
             Outcome::Scored(score) => {
                 let (mean, sd) = (score.mean.to_bits(), score.sd.to_bits());
@@ -80,9 +75,35 @@ fn digest(results: &[(Point, Outcome)], pending: &[Point]) -> String {
             }
             Outcome::Failed => write!(text, "failed;"),
         };
+        self.hasher.update(text.as_bytes());
+        self.results.push((point, outcome));
     }
-    let _ = write!(text, "{} {}", results.len(), pending.len());
-    blake3::hash(text.as_bytes()).to_hex().to_string()
+
+    pub(super) fn results(&self) -> &[(Point, Outcome)] {
+        &self.results
+    }
+
+    fn digest(&self, pending: &[Point]) -> String {
+        let mut hasher = self.hasher.clone();
+        for point in pending {
+            hasher.update(text_of(point).as_bytes());
+        }
+        hasher.update(format!("{} {}", self.results.len(), pending.len()).as_bytes());
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+fn text_of(point: &Point) -> String {
+    let mut text = String::new();
+    for value in point {
+        let _ = match value {
+            Value::Real(real) => write!(text, "r{:x} ", real.to_bits()),
+            Value::Int(int) => write!(text, "i{int} "),
+            Value::Entry(entry) => write!(text, "e{entry} "),
+        };
+    }
+    text.push(';');
+    text
 }
 
 #[cfg(test)]
@@ -96,16 +117,18 @@ mod tests {
         let point = |real: f64| vec![Value::Real(real), Value::Entry(2), Value::Int(-1)];
         let score = |mean| Outcome::Scored(Score { mean, sd: 0.1, n: 3 });
         let mut memo = Memo::read(&path);
-        let results = [(point(0.1), score(0.5))];
+        let ended = |outcome| {
+            let mut ended = Ended::default();
+            ended.push(point(0.1), outcome);
+            ended
+        };
+        let results = ended(score(0.5));
         assert_eq!(memo.proposal(&results, &[], || Some(point(0.2))), Some(point(0.2)));
         memo.write(&path).unwrap();
         let mut again = Memo::read(&path);
         assert_eq!(again.proposal(&results, &[], || panic!("it is known")), Some(point(0.2)));
         assert_eq!(again.proposal(&results, &[point(0.2)], || None), None);
-        assert_eq!(
-            again.proposal(&[(point(0.1), score(0.6))], &[], || Some(point(0.3))),
-            Some(point(0.3))
-        );
-        assert_eq!(again.proposal(&[(point(0.1), Outcome::Failed)], &[], || None), None);
+        assert_eq!(again.proposal(&ended(score(0.6)), &[], || Some(point(0.3))), Some(point(0.3)));
+        assert_eq!(again.proposal(&ended(Outcome::Failed), &[], || None), None);
     }
 }

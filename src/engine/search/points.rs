@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::history::Outcome;
-use super::memo::Memo;
+use super::memo::{Ended, Memo};
 use super::propose::{Method, propose};
 use super::space::{Axis, Condition, Point, Skip, Space, SpaceError, Value};
 use crate::base::diagnostics::Span;
@@ -159,22 +159,22 @@ impl<'e> Search<'e> {
         memo: &mut Memo,
     ) -> Proposed {
         let mut proposed = self.begin();
-        let mut results: Vec<(Point, Outcome)> = Vec::new();
+        let mut ended = Ended::default();
         while proposed.len() < self.count && !proposed.is_exhausted {
             let number = proposed.len();
             let told = (number + 1).saturating_sub(self.parallel);
-            for point in &proposed.list[results.len()..told] {
+            for point in &proposed.list[ended.results().len()..told] {
                 let Some(outcome) = tried.outcome(point, known) else { break };
-                results.push((point.clone(), outcome));
+                ended.push(point.clone(), outcome);
             }
-            if results.len() < told {
+            if ended.results().len() < told {
                 break;
             }
             let pending = &proposed.list[told..];
             let next = match &self.own {
                 Some((point, _)) if number == 0 => Some(point.clone()),
-                _ => memo.proposal(&results, pending, || {
-                    propose(&self.space, self.method, self.seed, &results, pending)
+                _ => memo.proposal(&ended, pending, || {
+                    propose(&self.space, self.method, self.seed, ended.results(), pending)
                 }),
             };
             match next {
