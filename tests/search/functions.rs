@@ -1,4 +1,4 @@
-//! The functions that `optuna_regrets.py` gives to Optuna; lower is better.
+//! The functions that `optuna_regrets.py` gives to Optuna, and the real trainings; lower is better.
 
 use std::f64::consts::{E, PI};
 
@@ -6,18 +6,25 @@ use pipeline::engine::search::{Axis, Point, Score, Space, Value};
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
+use crate::surface::Surface;
+
 const NOISE_SD: f64 = 0.2;
 const NOISE_SEEDS: u32 = 3;
 
 pub struct Function {
     pub name: &'static str,
     axes: Vec<Axis>,
-    /// Whether a score is the mean over seeds that differ.
-    is_noisy: bool,
     pub lowest: f64,
     pub range: f64,
+    of: Of,
+}
+
+enum Of {
     /// Of the reals, and the entry of a choice.
-    value: fn(&[f64], usize) -> f64,
+    Formula(fn(&[f64], usize) -> f64),
+    /// The same, where a score is the mean over seeds that differ.
+    Noisy(fn(&[f64], usize) -> f64),
+    Trainings(Surface),
 }
 
 /// All of them.
@@ -36,10 +43,24 @@ pub fn functions() -> Vec<Function> {
         function("ackley_5", cube(5, 32.768), 0.0, 22.3203, |x, _| ackley(x)),
         function("hartmann_3_choice", with_choice, -3.862780, 3.8628, with_a_choice),
         Function {
-            is_noisy: true,
+            of: Of::Noisy(hartmann_3),
             ..function("hartmann_3_noise", unit(3), -3.862780, 3.8628, hartmann_3)
         },
+        trainings(),
     ]
+}
+
+/// The F1 of whole trainings, over their seeds.
+fn trainings() -> Function {
+    let surface = Surface::read();
+    let [least, most] = surface.range();
+    Function {
+        name: "tiny_trainings",
+        axes: surface.axes(),
+        lowest: -most,
+        range: most - least,
+        of: Of::Trainings(surface),
+    }
 }
 
 fn function(
@@ -49,7 +70,7 @@ fn function(
     range: f64,
     value: fn(&[f64], usize) -> f64,
 ) -> Function {
-    Function { name, axes, is_noisy: false, lowest, range, value }
+    Function { name, axes, lowest, range, of: Of::Formula(value) }
 }
 
 impl Function {
@@ -59,6 +80,10 @@ impl Function {
 
     /// Without noise.
     pub fn value(&self, point: &Point) -> f64 {
+        let value = match &self.of {
+            Of::Formula(value) | Of::Noisy(value) => value,
+            Of::Trainings(surface) => return -surface.score(point).mean,
+        };
         let real = |value: &Value| match value {
             Value::Real(real) => Some(*real),
             _ => None,
@@ -68,14 +93,16 @@ impl Function {
             _ => None,
         };
         let reals: Vec<f64> = point.iter().filter_map(real).collect();
-        (self.value)(&reals, point.iter().find_map(entry).unwrap_or(0))
+        value(&reals, point.iter().find_map(entry).unwrap_or(0))
     }
 
     /// What a search hears of a point, which looks for more.
     pub fn score(&self, point: &Point, rng: &mut ChaCha8Rng) -> Score {
         let mean = -self.value(point);
-        if !self.is_noisy {
-            return Score { mean, sd: 0.0, n: 1 };
+        match &self.of {
+            Of::Formula(_) => return Score { mean, sd: 0.0, n: 1 },
+            Of::Trainings(surface) => return surface.score(point),
+            Of::Noisy(_) => {}
         }
         let mut normal = || {
             let (u, v): (f64, f64) = (rng.random(), rng.random());
@@ -85,8 +112,11 @@ impl Function {
         crate::statistics::score(&scores)
     }
 
-    /// At a certain share of each axis, and of a choice all entries in turn.
+    /// At a certain share of each axis, and of a choice all entries in turn; of trainings all settings.
     pub fn probes(&self) -> Vec<f64> {
+        if let Of::Trainings(surface) = &self.of {
+            return surface.points().map(|point| self.value(&point)).collect();
+        }
         let shares = [0.2, 0.7, 0.4, 0.9, 0.1, 0.6];
         let real = |(axis, share): (&Axis, f64)| match axis {
             Axis::Uniform { low, high } => Some(Value::Real(low + (high - low) * share)),

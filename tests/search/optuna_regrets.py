@@ -1,4 +1,4 @@
-"""Regrets of Optuna's samplers on the functions of `functions.rs`, written to `regrets.json`.
+"""Regrets of Optuna's samplers on the functions of `functions.rs` and the trainings of `surface.csv`, written to `regrets.json`.
 
     python -m venv venv && venv/bin/pip install optuna torch scipy
     OMP_NUM_THREADS=1 venv/bin/python tests/search/optuna_regrets.py tests/search/regrets.json
@@ -8,6 +8,7 @@ with the best value seen and f is without noise. What is in the file already is 
 after the file's name run only those.
 """
 
+import csv
 import json
 import math
 import os
@@ -78,6 +79,20 @@ FUNCTIONS = {
     "hartmann_3_choice": (hartmann_with_a_choice, [(0, 1)] * 3, -3.862780, 3.8628, True, False),
     "hartmann_3_noise": (H3, [(0, 1)] * 3, -3.862780, 3.8628, False, True),
 }
+TRAININGS = "tiny_trainings"
+
+
+def trainings():
+    """The values of each axis, and by their numbers the mean over seeds of the F1 after the last epoch."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "surface.csv")) as file:
+        rows = [[float(cell) for cell in row] for row in csv.reader(file) if row[0] != "learning_rate"]
+    axes = [sorted({row[axis] for row in rows}) for axis in range(3)]
+    scores = {}
+    for row in rows:
+        scores.setdefault(tuple(values.index(value) for values, value in zip(axes, row)), []).append(row[-1])
+    return axes, {numbers: sum(of) / len(of) for numbers, of in sorted(scores.items())}
+
+
 SAMPLERS = {
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True),
@@ -86,13 +101,23 @@ SAMPLERS = {
 
 
 def regrets(method, name, repeat):
-    f, bounds, lowest, span, has_choice, is_noisy = FUNCTIONS[name]
+    if name == TRAININGS:
+        axes, means = trainings()
+        lowest, span, is_noisy = -max(means.values()), max(means.values()) - min(means.values()), False
+    else:
+        f, bounds, lowest, span, has_choice, is_noisy = FUNCTIONS[name]
     noise = numpy.random.RandomState(1000 + repeat)
     true, seen = [], []
 
-    def objective(trial):
+    def worth(trial):
+        if name == TRAININGS:
+            # Values of an axis lie about as far from each other in the scale of a search, so that their numbers stand for them.
+            return -means[tuple(trial.suggest_int(f"x{i}", 0, len(values) - 1) for i, values in enumerate(axes))]
         x = [trial.suggest_float(f"x{i}", low, high) for i, (low, high) in enumerate(bounds)]
-        value = f(x, trial.suggest_categorical("choice", [0, 1, 2, 3])) if has_choice else f(x)
+        return f(x, trial.suggest_categorical("choice", [0, 1, 2, 3])) if has_choice else f(x)
+
+    def objective(trial):
+        value = worth(trial)
         true.append(value)
         seen.append(value + (noise.normal(0, NOISE_SD, NOISE_SEEDS).mean() if is_noisy else 0.0))
         return seen[-1]
@@ -109,6 +134,7 @@ def probes():
     for name, (f, bounds, _, _, has_choice, _) in FUNCTIONS.items():
         x = [low + (high - low) * share for (low, high), share in zip(bounds, [0.2, 0.7, 0.4, 0.9, 0.1, 0.6])]
         out[name] = [f(x, choice) for choice in range(4)] if has_choice else [f(x)]
+    out[TRAININGS] = [-mean for mean in trainings()[1].values()]
     return out
 
 
@@ -120,8 +146,9 @@ def main():
         table = json.load(open(path))
     except FileNotFoundError:
         table = {"optuna": optuna.__version__, "probes": probes(), "regrets": {}}
+    table["probes"] = probes()
     # Repeat after repeat, so that a run that was ended early has as many of every function.
-    methods, names = sys.argv[2:3] or list(SAMPLERS), sys.argv[3:] or list(FUNCTIONS)
+    methods, names = sys.argv[2:3] or list(SAMPLERS), sys.argv[3:] or [*FUNCTIONS, TRAININGS]
     for method in methods:
         for repeat in range(REPEATS):
             for name in names:

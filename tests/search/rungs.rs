@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 
 use pipeline::engine::search::{Method, Outcome, Point, Space, propose};
 
-use crate::show;
 use crate::surface::{SEEDS, STOPS, Surface};
+use crate::{is_full, show};
 
 /// Share of the settings that go on from one rung to the next, rounded up.
 const KEEP: f64 = 1.0 / 3.0;
 /// Searches, each of which draws other settings.
-const SEARCHES: u64 = 200;
+fn searches() -> u64 {
+    if is_full() { 200 } else { 40 }
+}
 
 /// How many settings are on each rung, beginning with so many.
 fn rungs(settings: usize) -> [usize; STOPS.len()] {
@@ -79,19 +81,17 @@ fn chosen(surface: &Surface, budget: f64, seed: usize, search: u64) -> [Point; 2
 /// The mean regret over searches and seeds of both ways, as a share of the scores' range.
 fn mean_regrets(surface: &Surface, budget: f64) -> [f64; 2] {
     let score = |point: &Point| surface.score(point).mean;
-    let scores: Vec<f64> = surface.points().map(|point| score(&point)).collect();
-    let least = scores.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let [least, most] = surface.range();
     let mut sums = [0.0; 2];
     for (search, seed) in
-        (0..SEARCHES).flat_map(|search| (0..SEEDS).map(move |seed| (search, seed)))
+        (0..searches()).flat_map(|search| (0..SEEDS).map(move |seed| (search, seed)))
     {
         let found = chosen(surface, budget, seed, search);
         for (sum, point) in sums.iter_mut().zip(found) {
             *sum += (most - score(&point)) / (most - least);
         }
     }
-    sums.map(|sum| sum / (SEARCHES * SEEDS as u64) as f64)
+    sums.map(|sum| sum / (searches() * SEEDS as u64) as f64)
 }
 
 #[test]

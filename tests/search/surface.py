@@ -4,7 +4,7 @@ import csv
 import os
 import sys
 
-AXES = ["learning_rate", "batch_size"]
+AXES = ["learning_rate", "batch_size", "warmup_ratio"]
 
 
 def scores(trial):

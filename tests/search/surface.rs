@@ -9,7 +9,7 @@ use crate::statistics::score;
 /// Epochs after which there is a score; at the last the training is over.
 pub const STOPS: [f64; 3] = [0.5, 1.0, 2.0];
 pub const SEEDS: usize = 3;
-const AXES: usize = 2;
+const AXES: usize = 3;
 
 pub struct Surface {
     /// The values of each axis, the least first.
@@ -25,7 +25,7 @@ impl Surface {
             .skip(1)
             .map(|line| line.split(',').map(|cell| cell.parse().expect("a number")).collect())
             .collect();
-        let values = [0, 1].map(|axis| {
+        let values = [0, 1, 2].map(|axis| {
             let mut values: Vec<f64> = rows.iter().map(|row| row[axis]).collect();
             values.sort_by(f64::total_cmp);
             values.dedup();
@@ -37,7 +37,7 @@ impl Surface {
                 values[axis].iter().position(|value| *value == row[axis]).expect("it is listed")
             };
             let at_stops = [row[AXES + 1], row[AXES + 2], row[AXES + 3]];
-            scores.entry([0, 1].map(number)).or_default().push(at_stops);
+            scores.entry([0, 1, 2].map(number)).or_default().push(at_stops);
         }
         let count: usize = values.iter().map(Vec::len).product();
         assert!(scores.len() == count && scores.values().all(|seeds| seeds.len() == SEEDS));
@@ -56,6 +56,14 @@ impl Surface {
     pub fn score(&self, point: &Point) -> Score {
         let last: Vec<f64> = self.seeds(point).iter().map(|stops| stops[STOPS.len() - 1]).collect();
         score(&last)
+    }
+
+    /// The lowest and the highest mean of a setting.
+    pub fn range(&self) -> [f64; 2] {
+        let means = self.points().map(|point| self.score(&point).mean);
+        means.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], mean| {
+            [low.min(mean), high.max(mean)]
+        })
     }
 
     /// Of one seed, at each stop.
