@@ -109,6 +109,42 @@ fn files_are_compared_with_the_places_where_their_values_stand() {
 }
 
 #[test]
+fn sweeps_differ_in_how_points_are_chosen_and_a_value_of_an_axis_stands_where_the_axis_does() {
+    let world = World::new();
+    let of = |rates: &str, seeds: u8| {
+        format!(
+            "[sweep]\nobjective = \"min evaluate.loss\"\nseeds = {seeds}\n[sweep.over]\ntrain.learning_rate = {rates}\n"
+        )
+    };
+    world.child("one", &of("[1e-3, 2e-3]", 1));
+    world.child("two", &of("[3e-3, 4e-3]", 2));
+    for file in ["one", "two"] {
+        world.pipeline(["run", &format!("experiments/{file}.toml"), "--quiet"]);
+    }
+    let shot =
+        world.pipeline(["diff", "experiments/one.toml", "experiments/two.toml", "--exit-code"]);
+    assert_eq!(shot.code, Some(3), "{shot}");
+    assert!(
+        shot.stdout.starts_with("A  experiments/one.toml  the best point of what has run of it, "),
+        "{shot}"
+    );
+    let line = |name: &str| {
+        let line = shot.stdout.lines().find(|line| line.trim_start().starts_with(name));
+        line.unwrap_or_else(|| panic!("{name} in {shot}")).to_owned()
+    };
+    assert!(
+        line("sweep.seeds ").contains("[0]") && line("sweep.seeds ").contains("[0, 1]"),
+        "{shot}"
+    );
+    assert!(line("sweep.over.train.learning_rate ").contains("[3e-3, 4e-3]"), "{shot}");
+    assert!(
+        line("train.learning_rate ")
+            .contains("A experiments/one.toml:6:1, B experiments/two.toml:6:1"),
+        "{shot}"
+    );
+}
+
+#[test]
 fn a_run_differs_from_the_file_that_was_changed_since() {
     let world = World::trained();
     let run = world.latest_run();
@@ -136,11 +172,15 @@ fn a_requirement_that_is_not_met_ends_with_3() {
         unmet.code == Some(3) && unmet.stderr.contains("\nunmet: `evaluate.loss > 100`: "),
         "{unmet}"
     );
-    let confident = diff(&["--require", "evaluate.loss > -100", "--confident"]);
+    let confident = diff(&["--require", "evaluate.anomaly.accuracy > -100", "--confident"]);
     assert!(
         confident.code == Some(0) && confident.stderr.contains("95 % of B - A begins at "),
         "{confident}"
     );
+    // Over two seeds there is no interval to rely on.
+    let few = diff(&["--require", "evaluate.loss > -100", "--confident"]);
+    let says = "unmet: `evaluate.loss > -100`: its interval is over seeds alone, and 2 seeds cannot show a difference: ";
+    assert!(few.code == Some(3) && few.stderr.starts_with(says), "{few}");
     let trial = |rate: &str| format!("{run}:learning_rate={rate},seed=0");
     let single = world.pipeline([
         "diff",

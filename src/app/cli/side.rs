@@ -14,7 +14,7 @@ use crate::app::tools::Replicate;
 use crate::base::diagnostics::{quoted, suggest};
 use crate::engine::plan::Fingerprint;
 use crate::engine::runs::{Results, RunFile, TrialResults, Unreadable, find_run, list_runs};
-use crate::engine::spec::Experiment;
+use crate::engine::spec::{Experiment, Origin};
 use crate::engine::stage::Scores;
 use crate::engine::store::Store;
 use crate::stages;
@@ -34,6 +34,8 @@ pub struct Side {
     pub trials: Vec<usize>,
     /// What each stage is made with, as far as that is known: several things where trials differ in it.
     pub made: BTreeMap<String, Vec<Fingerprint>>,
+    /// How the points of a sweep are chosen, where all of it is meant: what stands there, and where.
+    pub sweep: BTreeMap<String, (String, String)>,
     /// Where the values of an experiment file stand.
     origins: BTreeMap<String, String>,
 }
@@ -100,9 +102,13 @@ impl Side {
             .filter(|trial| side.results.has_results(&side.results.trials[**trial]));
         side.what = match there.count() {
             0 => "as it stands in the file; nothing of it has run".to_owned(),
+            _ if side.is_one_of_several() => "the best point of what has run of it".to_owned(),
             _ => "as it stands in the file".to_owned(),
         };
-        side.origins = origins(&project.experiment);
+        side.set_origins(project.experiment.origins().into_iter().map(|origin| {
+            let place = format!("{}:{}:{}", origin.file, origin.line, origin.column);
+            (origin, place)
+        }));
         Ok(side)
     }
 
@@ -137,15 +143,38 @@ impl Side {
         };
         let written = written.iter().flat_map(Experiment::origins).map(|origin| {
             let place = if is_set(&origin.path) { "--set".to_owned() } else { file.clone() };
-            (origin.path, place)
+            (origin, place)
         });
-        side.origins = written.collect();
+        side.set_origins(written);
+        if label.is_some() {
+            side.sweep.clear();
+        }
         Ok(side)
     }
 
     fn new(name: &str, what: String, results: Results, trials: Vec<usize>) -> Self {
-        let (made, origins) = (BTreeMap::new(), BTreeMap::new());
-        Self { name: name.to_owned(), what, results, trials, made, origins }
+        let (made, sweep, origins) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { name: name.to_owned(), what, results, trials, made, sweep, origins }
+    }
+
+    /// Whether it is a point among others.
+    fn is_one_of_several(&self) -> bool {
+        self.trials.len() < self.results.trials.len()
+    }
+
+    /// Takes note of where values stand: those of an axis where the axis does, and not where the value does that it takes the place of.
+    fn set_origins(&mut self, origins: impl Iterator<Item = (Origin, String)>) {
+        for (Origin { path, value, .. }, place) in origins {
+            let Some(of_sweep) = path.strip_prefix("sweep.") else {
+                self.origins.entry(path).or_insert(place);
+                continue;
+            };
+            let axis = of_sweep.strip_prefix("over.").or(of_sweep.strip_prefix("together."));
+            if let Some(axis) = axis.filter(|axis| !axis.starts_with("params.")) {
+                self.origins.insert(format!("stage.{axis}"), place.clone());
+            }
+            self.sweep.insert(path, (value, place));
+        }
     }
 
     fn add(&mut self, stage: &str, with: &Fingerprint) {
@@ -255,13 +284,4 @@ pub fn no_run(store: &Store, word: &str) -> Failure {
         }
         (None, None) => failure,
     }
-}
-
-/// The places of all values that a file says, by their paths.
-fn origins(experiment: &Experiment) -> BTreeMap<String, String> {
-    let place = |origin: crate::engine::spec::Origin| {
-        let place = format!("{}:{}:{}", origin.file, origin.line, origin.column);
-        (origin.path, place)
-    };
-    experiment.origins().into_iter().map(place).collect()
 }

@@ -94,7 +94,7 @@ impl Differences {
     }
 
     /// What the number of seeds does not allow to say; `None` where it allows it.
-    fn limits(&self) -> Option<String> {
+    pub fn limits(&self) -> Option<String> {
         let seeds = |count: usize| match count {
             1 => "1 seed".to_owned(),
             count => format!("{count} seeds"),

@@ -24,10 +24,11 @@ enum What {
     Commit,
     Code,
     Format,
+    Sweep,
 }
 
 impl What {
-    const ALL: [(Self, &'static str); 7] = [
+    const ALL: [(Self, &'static str); 8] = [
         (Self::Stage, "stages"),
         (Self::Kind, "kinds"),
         (Self::Parameter, "parameters"),
@@ -35,6 +36,7 @@ impl What {
         (Self::Commit, "commits"),
         (Self::Code, "code versions"),
         (Self::Format, "output formats"),
+        (Self::Sweep, "sweep"),
     ];
 
     fn name(self) -> &'static str {
@@ -46,6 +48,7 @@ impl What {
             Self::Commit => "commit",
             Self::Code => "code",
             Self::Format => "format",
+            Self::Sweep => "sweep",
         }
     }
 }
@@ -98,8 +101,25 @@ pub fn compare(a: &Side, b: &Side) -> Vec<Made> {
             found.push(Made { what: *what, name, values, origins });
         }
     }
+    found.extend(of_sweeps(a, b));
     found.sort_by(|one, other| (one.what, &one.name).cmp(&(other.what, &other.name)));
     found
+}
+
+/// In what points are chosen otherwise; one of the points is not compared with a sweep.
+fn of_sweeps(a: &Side, b: &Side) -> Vec<Made> {
+    if a.sweep.is_empty() || b.sweep.is_empty() {
+        return Vec::new();
+    }
+    let names: BTreeSet<&String> = a.sweep.keys().chain(b.sweep.keys()).collect();
+    let made = |name: &String| {
+        let of = [a, b].map(|side| side.sweep.get(name).cloned());
+        let values =
+            of.each_ref().map(|of| of.iter().map(|(value, _)| value.clone().into()).collect());
+        let origins = of.map(|of| of.map_or_else(|| "default".to_owned(), |(_, place)| place));
+        Made { what: What::Sweep, name: name.clone(), values, origins }
+    };
+    names.into_iter().map(made).filter(|made| made.values[0] != made.values[1]).collect()
 }
 
 fn parts(fingerprints: &[Fingerprint]) -> Parts {
@@ -178,7 +198,7 @@ pub fn text(made: &[Made]) -> String {
             column("A", &|made| made.value(0)),
             column("B", &|made| made.value(1)),
         ];
-        if what == What::Parameter {
+        if matches!(what, What::Parameter | What::Sweep) {
             columns.push(column("from", &|made| {
                 let [a, b] = &made.origins;
                 if a == b { a.clone() } else { format!("A {a}, B {b}") }

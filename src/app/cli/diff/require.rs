@@ -3,6 +3,7 @@
 use super::scores::ScoreRows;
 use crate::app::cli::Failure;
 use crate::base::diagnostics::quoted;
+use crate::view::Over;
 use crate::view::format;
 use crate::view::listing::Relation;
 
@@ -37,6 +38,12 @@ impl Requirement {
     /// The requirement with what there is, and whether it is met. What is not known is not met.
     pub fn verdict(&self, scores: &ScoreRows) -> Result<(String, bool), Failure> {
         let row = scores.named(&self.metric)?;
+        // Of few seeds the interval is hardly more than their own differences.
+        let limits = scores.limits().filter(|_| row.difference.over == Some(Over::Seeds));
+        if let Some(limits) = limits.filter(|_| self.confident) {
+            let text = format!("`{}`: its interval is over seeds alone, and {limits}", self.text);
+            return Ok((text, false));
+        }
         let is_lower = matches!(self.relation, Relation::AtLeast | Relation::Greater);
         let held = match (self.confident, row.difference.interval) {
             (false, _) => row.difference.mean,

@@ -141,6 +141,11 @@ impl ScoreRows {
         sides.map_or(Value::Null, |(a, b, paired)| json!({"paired": paired, "a": a, "b": b}))
     }
 
+    /// What the number of seeds does not allow to say.
+    pub fn limits(&self) -> Option<String> {
+        self.differences.as_ref()?.limits()
+    }
+
     /// What is to be known of the differences.
     pub fn notes(&self) -> Vec<String> {
         match &self.differences {
