@@ -136,7 +136,7 @@ fn sweeps_differ_in_how_points_are_chosen_and_a_value_of_an_axis_stands_where_th
         line("sweep.seeds ").contains("[0]") && line("sweep.seeds ").contains("[0, 1]"),
         "{shot}"
     );
-    assert!(line("sweep.over.train.learning_rate ").contains("[3e-3, 4e-3]"), "{shot}");
+    assert!(line("sweep.over.train.learning_rate ").contains("[0.003, 0.004]"), "{shot}");
     assert!(
         line("train.learning_rate ")
             .contains("A experiments/one.toml:6:1, B experiments/two.toml:6:1"),
