@@ -1,18 +1,19 @@
 //! The joint model in candle's differentiable operations: for devices that candle runs on, and as the oracle of the CPU path.
 //!
-//! It has the parameters of [`JointModel`] as variables, one each, in the order of its layout, and reads the same packed batches; inside,
-//! sequences are padded to the longest and masked. Nothing here is fused: candle's fused norm, softmax and rotary embedding have no
+//! It has the parameters of [`JointModel`] as variables, one each, in the order of its layout, and reads the same packed batches; attention alone
+//! pads sequences to the longest. Nothing here is fused: candle's fused norm, softmax and rotary embedding have no
 //! backward and would cut the gradient without a word.
 
 mod padded;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Device, Result, Tensor, Var};
 use candle_nn::ops::{log_softmax, softmax};
 
-use self::padded::{Block, Padded, of, turn};
+use self::padded::{Block, Padded, Tables, of, turn};
 use super::adapter::Adapter;
 use super::dropout::Place;
 use super::layout::{DenseLayout, EmbeddingLayout, HeadLayout};
@@ -30,6 +31,7 @@ pub struct ComposedModel {
     variables: Vec<Var>,
     device: Device,
     product_dtype: DType,
+    tables: Arc<Tables>,
 }
 
 impl ComposedModel {
@@ -47,7 +49,9 @@ impl ComposedModel {
         };
         let variables = model.layout.parameters().iter().map(variable).collect::<Result<_>>()?;
         let (spec, layout) = (model.spec.clone(), model.layout.clone());
-        Ok(Self { spec, layout, variables, device: device.clone(), product_dtype: DType::F32 })
+        let tables = Arc::new(Tables::new(&spec, device)?);
+        let (device, product_dtype) = (device.clone(), DType::F32);
+        Ok(Self { spec, layout, variables, device, product_dtype, tables })
     }
 
     /// Computes matrix products in `dtype`, such as bf16, and everything else in f32, like PyTorch's autocast.
@@ -75,6 +79,11 @@ impl ComposedModel {
         &self.layout
     }
 
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// The parameters, in the order of [`Layout::parameters`].
     #[must_use]
     pub fn variables(&self) -> &[Var] {
@@ -98,8 +107,7 @@ impl ComposedModel {
     /// # Errors
     /// When candle fails, for example because an id lies outside the vocabulary.
     pub fn encode(&self, batch: &Batch) -> Result<Tensor> {
-        let padded = self.pad(batch)?;
-        self.encode_padded(&padded)?.index_select(&padded.places, 0)
+        self.encode_laid_out(&self.pad(batch)?)
     }
 
     /// The logits of each head, as [`JointModel::forward`].
@@ -109,27 +117,23 @@ impl ComposedModel {
     pub fn forward(&self, batch: &Batch) -> Result<Vec<Tensor>> {
         let padded = self.pad(batch)?;
         let hidden = match batch.hidden_states() {
-            None => self.encode_padded(&padded)?,
+            None => self.encode_laid_out(&padded)?,
             Some(states) => {
-                let (rows, width) = (padded.sequences * padded.length, self.spec.hidden_size);
-                let states = Tensor::from_slice(states, (batch.len(), width), &self.device)?;
-                let nothing = Tensor::zeros((rows, width), DType::F32, &self.device)?;
-                nothing.index_add(&padded.places, &states, 0)?
+                Tensor::from_slice(states, (batch.len(), self.spec.hidden_size), &self.device)?
             }
-        }; // (sequences * length, hidden)
+        }; // (tokens, hidden)
         self.heads(&hidden, &padded)
     }
 
-    /// * `hidden`: `(sequences * length, hidden)`
+    /// * `hidden`: `(tokens, hidden)`
     fn heads(&self, hidden: &Tensor, padded: &Padded) -> Result<Vec<Tensor>> {
         let hidden = self.dropped(hidden, Place::Heads, padded)?;
         let classify = |head: &HeadLayout| {
             let rows = match head.spec.over {
-                Over::Tokens => &padded.places,
-                Over::FirstToken => &padded.firsts,
-                Over::Masked => &padded.masked,
+                Over::Tokens => hidden.clone(),
+                Over::FirstToken => hidden.index_select(&padded.firsts, 0)?,
+                Over::Masked => hidden.index_select(&padded.masked, 0)?,
             };
-            let rows = hidden.index_select(rows, 0)?;
             let rows = match &head.dense {
                 None => rows,
                 Some(dense) => self.dense(&rows, dense)?,
@@ -214,15 +218,22 @@ impl ComposedModel {
         batch: &Batch,
         options: &[LossOptions],
     ) -> Result<(Tensor, Losses)> {
-        let mut losses = Losses::default();
         let mut total = Tensor::zeros((), DType::F32, &self.device)?;
-        let heads = self.layout.heads().zip(logits);
-        for ((head, logits), (targets, options)) in heads.zip(batch.targets().iter().zip(options)) {
+        let mut told = Vec::new();
+        let heads = || self.layout.heads().zip(batch.targets()).zip(options);
+        for (((head, targets), options), logits) in heads().zip(logits) {
             let mean = self.mean(logits, targets, batch.shares(head.over), options)?;
             total = (total + (&mean * f64::from(options.weight))?)?;
-            losses.push(options, f64::from(mean.to_scalar::<f32>()?), targets);
+            told.push(mean);
         }
-        losses.total = f64::from(total.to_scalar::<f32>()?);
+        told.push(total.clone());
+        // All at once: the device is waited for each time.
+        let told = Tensor::stack(&told, 0)?.to_vec1::<f32>()?;
+        let mut losses = Losses::default();
+        for (((_, targets), options), mean) in heads().zip(&told) {
+            losses.push(options, f64::from(*mean), targets);
+        }
+        losses.total = told.last().map_or(0.0, |total| f64::from(*total));
         Ok((total, losses))
     }
 
@@ -251,8 +262,8 @@ impl ComposedModel {
         self.cross_entropy(&logits.index_select(&rows, 0)?, &classes, weights, gamma)
     }
 
-    /// `(sequences * length, hidden)`
-    fn encode_padded(&self, padded: &Padded) -> Result<Tensor> {
+    /// `(tokens, hidden)`
+    fn encode_laid_out(&self, padded: &Padded) -> Result<Tensor> {
         let mut stream = self.embed(padded)?;
         let lowest = self.layout.lowest_trained();
         for layer in 0..self.layout.layers.len() {
@@ -271,51 +282,45 @@ impl ComposedModel {
         norm.map_or_else(|| Ok(stream.clone()), |norm| self.layer_norm(stream, norm))
     }
 
-    /// `(sequences * length, hidden)`
+    /// `(tokens, hidden)`
     fn embed(&self, padded: &Padded) -> Result<Tensor> {
         let EmbeddingLayout { tokens, positions, types, norm, projection } =
             &self.layout.embeddings;
-        let mut rows = self.at(tokens).index_select(&padded.ids, 0)?; // (sequences * length, width)
+        let mut rows = self.at(tokens).index_select(&padded.ids, 0)?; // (tokens, width)
         if let Some(types) = types {
             rows = rows.broadcast_add(&self.at(types).narrow(0, 0, 1)?)?;
         }
-        if let Some(positions) = positions {
-            let (tokens, width) = rows.dims2()?;
-            let first = self.spec.embeddings.positions.map_or(0, |table| table.first);
-            let added = self.at(positions).narrow(0, first, padded.length)?; // (length, width)
-            rows = rows
-                .reshape((padded.sequences, padded.length, width))?
-                .broadcast_add(&added)?
-                .reshape((tokens, width))?;
+        if let Some((table, of)) = positions.as_ref().zip(padded.positions.as_ref()) {
+            rows = (rows + self.at(table).index_select(of, 0)?)?;
         }
         let normed = self.layer_norm(&rows, norm)?;
         let normed = self.dropped(&normed, Place::Embeddings, padded)?;
         match projection {
             None => Ok(normed),
-            Some(projection) => self.linear(&normed, projection), // (sequences * length, hidden)
+            Some(projection) => self.linear(&normed, projection), // (tokens, hidden)
         }
     }
 
-    /// * `stream`: `(sequences * length, hidden)`
+    /// * `stream`: `(tokens, hidden)`
     fn layer(&self, layer: usize, stream: &Tensor, padded: &Padded) -> Result<Tensor> {
         let layout = &self.layout.layers[layer];
         let normed = layout
             .input_norm
             .as_ref()
             .map_or_else(|| Ok(stream.clone()), |norm| self.layer_norm(stream, norm))?;
-        let attended = self.attention(&self.linear(&normed, &layout.wqkv)?, layer, padded)?; // (sequences * length, hidden)
+        let attended = self.attention(&self.linear(&normed, &layout.wqkv)?, layer, padded)?; // (tokens, hidden)
         let added = self.linear(&attended, &layout.attn_wo)?;
         let middle = (stream + self.dropped(&added, Place::AttentionOutput(layer), padded)?)?;
 
         let normed = self.layer_norm(&middle, &layout.middle_norm)?;
-        let expanded = self.linear(&normed, &layout.wi)?; // (sequences * length, expanded)
+        let expanded = self.linear(&normed, &layout.wi)?; // (tokens, expanded)
         let activated = match self.spec.mlp {
             Mlp::Gated(Activation::Gelu) => {
                 let halves = expanded.chunk(2, D::Minus1)?;
                 (halves[0].gelu_erf()? * &halves[1])?
             }
             Mlp::Plain(Activation::Gelu) => expanded.gelu_erf()?,
-        }; // (sequences * length, intermediate)
+        }; // (tokens, intermediate)
         let activated = self.dropped(&activated, Place::Mlp(layer), padded)?;
         let added = self.linear(&activated, &layout.mlp_wo)?;
         let added = self.dropped(&added, Place::MlpOutput(layer), padded)?;
@@ -325,12 +330,15 @@ impl ComposedModel {
         }
     }
 
-    /// * `qkv`: `(sequences * length, 3 * hidden)`
+    /// Of packed tokens, each of which attends to those of its sequence.
+    ///
+    /// * `qkv`: `(tokens, 3 * hidden)`
     fn attention(&self, qkv: &Tensor, layer: usize, padded: &Padded) -> Result<Tensor> {
         let dropped = self.dropped_weights(layer, padded)?;
         let layer = &self.spec.layers[layer];
         let (heads, head_dim) = (self.spec.num_attention_heads, self.spec.head_dim());
-        let qkv = qkv
+        let qkv = padded
+            .spread(qkv)?
             .reshape((padded.sequences, padded.length, 3, heads, head_dim))?
             .permute((2, 0, 3, 1, 4))?; // (3, sequences, heads, length, head_dim)
         let part = |part: usize| qkv.narrow(0, part, 1)?.squeeze(0)?.contiguous(); // (sequences, heads, length, head_dim)
@@ -362,10 +370,8 @@ impl ComposedModel {
                 Tensor::cat(&blocks.iter().map(attend).collect::<Result<Vec<_>>>()?, 2)?
             }
         };
-        attended
-            .transpose(1, 2)?
-            .contiguous()?
-            .reshape((padded.sequences * padded.length, heads * head_dim))
+        let rows = (padded.sequences * padded.length, heads * head_dim);
+        padded.packed(&attended.transpose(1, 2)?.contiguous()?.reshape(rows)?)
     }
 
     /// What the queries take from the values: `(sequences, heads, queries, head_dim)`.

@@ -1,12 +1,15 @@
 //! The engine of any device that candle runs on: candle's differentiable operations and AdamW in candle's operations, with moments that can be
 //! saved. On a CPU it is the oracle of [`CpuEngine`](super::CpuEngine).
 
+mod buckets;
+
 use std::ops::Range;
 
-use candle_core::{D, DType, Device, Result, Tensor, Var};
+use candle_core::{D, DType, Device, Result, Tensor};
 
 use crate::nn::{Batch, ComposedModel, JointModel, LossOptions, Losses, Parameter};
 
+use self::buckets::{Bucket, Corrected, buckets};
 use super::adamw::Update;
 use super::engine::{Engine, EngineError, Forward, NO_AVERAGE, StateVector};
 use crate::nn::kernels::average::newest_share;
@@ -15,10 +18,9 @@ use crate::nn::kernels::average::newest_share;
 #[derive(Debug)]
 pub struct CandleEngine {
     model: ComposedModel,
-    /// One for each variable, like the following two.
+    /// One for each variable.
     gradient: Vec<Option<Tensor>>,
-    first: Vec<Tensor>,
-    second: Vec<Tensor>,
+    buckets: Vec<Bucket>,
     average: Option<Average>,
     updates: u64,
     activation_checkpointing: bool,
@@ -49,22 +51,9 @@ impl CandleEngine {
     }
 
     fn of(model: ComposedModel) -> Result<Self> {
-        let moments = || {
-            let parameters = model.layout().parameters().iter();
-            let moment = |(parameter, variable): (&Parameter, &Var)| {
-                if parameter.group.trainable {
-                    variable.zeros_like()
-                } else {
-                    Tensor::zeros(0, DType::F32, variable.device())
-                }
-            };
-            parameters.zip(model.variables()).map(moment).collect::<Result<Vec<_>>>()
-        };
-        let (first, second) = (moments()?, moments()?);
         Ok(Self {
-            gradient: vec![None; first.len()],
-            first,
-            second,
+            gradient: vec![None; model.variables().len()],
+            buckets: buckets(model.layout().parameters(), model.device())?,
             average: None,
             updates: 0,
             activation_checkpointing: false,
@@ -89,12 +78,19 @@ impl CandleEngine {
         (0..parameters.len()).filter(|index| parameters[*index].group.trainable).collect()
     }
 
-    fn tensor(&self, vector: StateVector, index: usize) -> &Tensor {
+    /// `(floats,)`
+    fn tensor(&self, vector: StateVector, index: usize) -> Result<Tensor> {
+        let moments = |which: usize| {
+            let both = buckets::moments(&self.buckets, index).expect("it is trained");
+            both.map(|both| both[which].clone())
+        };
         match vector {
-            StateVector::Parameters => self.model.variables()[index].as_tensor(),
-            StateVector::FirstMoments => &self.first[index],
-            StateVector::SecondMoments => &self.second[index],
-            StateVector::Average => &self.average.as_ref().expect(NO_AVERAGE).tensors[index],
+            StateVector::Parameters => self.model.variables()[index].as_tensor().flatten_all(),
+            StateVector::FirstMoments => moments(0),
+            StateVector::SecondMoments => moments(1),
+            StateVector::Average => {
+                self.average.as_ref().expect(NO_AVERAGE).tensors[index].flatten_all()
+            }
         }
     }
 
@@ -134,49 +130,12 @@ impl CandleEngine {
         Ok(part.abs()?.max(0)?.to_scalar::<f32>()? != 0.0)
     }
 
-    /// The formulas of [`AdamW::step`](super::adamw::AdamW::step). A variable without a gradient has one of zeros.
     fn try_step(&mut self, update: &Update) -> Result<()> {
-        let updates = (self.updates + 1) as f64;
-        let (beta1, beta2) = update.betas;
-        let correction = 1.0 - beta1.powf(updates);
-        let root_correction = 1.0 / (1.0 - beta2.powf(updates)).sqrt();
-        let variables = self
-            .model
-            .variables()
-            .iter()
-            .zip(&mut self.gradient)
-            .zip(self.first.iter_mut().zip(&mut self.second));
-        for (((variable, gradient), (first, second)), parameter) in
-            variables.zip(self.model.layout().parameters())
-        {
-            let gradient = gradient.take();
-            if !parameter.group.trainable {
-                continue;
-            }
-            let mut update = update.of(parameter.group);
-            match gradient {
-                Some(gradient) => {
-                    let gradient = (gradient * update.gradient_scale)?;
-                    *first = (&*first + ((&gradient - &*first)? * (1.0 - beta1))?)?;
-                    *second = ((&*second * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
-                    if update.clips_updates {
-                        let floor = update.eps.powi(2);
-                        let variance = (&*second * root_correction.powi(2))?.maximum(floor)?;
-                        let ratio = (gradient.sqr()? / variance)?.mean_all()?.to_scalar::<f32>()?;
-                        update.learning_rate /= f64::from(ratio).sqrt().max(1.0);
-                    }
-                }
-                None => {
-                    *first = (&*first * beta1)?;
-                    *second = (&*second * beta2)?;
-                }
-            }
-            let step_size = update.learning_rate / correction;
-            let denominator = ((second.sqrt()? * root_correction)? + update.eps)?;
-            let decayed =
-                (variable.as_tensor() * (1.0 - update.learning_rate * update.weight_decay))?;
-            variable.set(&(decayed - (&*first / denominator)? * step_size)?.detach())?;
+        let corrected = Corrected::new(update, self.updates + 1);
+        for bucket in &mut self.buckets {
+            bucket.step(self.model.variables(), &mut self.gradient, corrected)?;
         }
+        self.gradient.fill(None);
         self.updates += 1;
         if let Some(Average { decay, tensors }) = &mut self.average {
             let share = newest_share(*decay, self.updates);
@@ -264,7 +223,7 @@ impl Engine for CandleEngine {
         sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>,
     ) -> std::result::Result<(), EngineError> {
         for index in self.trained() {
-            sink(&self.tensor(vector, index).flatten_all()?.to_vec1::<f32>()?)?;
+            sink(&self.tensor(vector, index)?.to_vec1::<f32>()?)?;
         }
         Ok(())
     }
@@ -281,8 +240,12 @@ impl Engine for CandleEngine {
             let tensor = Tensor::from_vec(values, variable.shape(), variable.device())?;
             match vector {
                 StateVector::Parameters => variable.set(&tensor)?,
-                StateVector::FirstMoments => self.first[index] = tensor,
-                StateVector::SecondMoments => self.second[index] = tensor,
+                StateVector::FirstMoments => {
+                    buckets::set_moments(&self.buckets, index, 0, &tensor.flatten_all()?)?;
+                }
+                StateVector::SecondMoments => {
+                    buckets::set_moments(&self.buckets, index, 1, &tensor.flatten_all()?)?;
+                }
                 StateVector::Average => {
                     self.average.as_mut().expect(NO_AVERAGE).tensors[index] = tensor;
                 }

@@ -1,13 +1,15 @@
-//! A batch as candle's operations take it: padded and masked, with what every layer needs of its positions and of dropout.
+//! A batch as candle's operations take it. Tokens stay packed; attention alone sees sequences, padded to the longest and masked. With what every layer
+//! needs of positions and of dropout.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, Device, Result, Tensor};
 
 use super::ComposedModel;
 use crate::nn::dropout::Place;
 use crate::nn::kernels::rotary::Rotary;
-use crate::nn::{Batch, LayerSpec, Positions};
+use crate::nn::{Batch, EncoderSpec, LayerSpec, Positions};
 
 /// What a score becomes where attention may not look: far below any score, and finite, so that a row of padding stays finite too.
 const MASKED: f32 = -1e30;
@@ -15,16 +17,18 @@ const MASKED: f32 = -1e30;
 /// Queries of a layer with a window that look at their keys together.
 const BLOCK: usize = 256;
 
-/// A packed batch, padded, and the way back.
+/// A packed batch, and where its tokens stand in a padded one.
 pub(super) struct Padded {
     pub sequences: usize,
     pub length: usize,
-    /// `(sequences * length,)`: ids, 0 where there is no token.
+    /// `(tokens,)`
     pub ids: Tensor,
+    /// `(tokens,)`: the row of each token's position in a table of positions, where the model has one.
+    pub positions: Option<Tensor>,
     /// `(sequences, 1, 1, length)`: 0 where there is a token, else [`MASKED`].
     pub mask: Tensor,
-    /// `(tokens,)`: where the tokens are among `sequences * length` places.
-    pub places: Tensor,
+    /// The way to `sequences * length` places and back; `None` where all sequences are of one length.
+    pub way: Option<Way>,
     /// `(sequences,)`: where the first tokens are.
     pub firsts: Tensor,
     /// `(masked,)`: where the tokens are that are to be told.
@@ -38,6 +42,14 @@ pub(super) struct Padded {
     pub noise: Option<u64>,
 }
 
+/// From tokens to places of a padded batch, and back.
+pub(super) struct Way {
+    /// `(sequences * length,)`: the token that stands at each place; where there is none the first of its sequence, which no query sees there.
+    tokens: Tensor,
+    /// `(tokens,)`: the place of each token.
+    places: Tensor,
+}
+
 /// Consecutive queries, and the keys that at least one of them sees.
 pub(super) struct Block {
     pub queries: Range<usize>,
@@ -47,100 +59,138 @@ pub(super) struct Block {
 }
 
 /// Cosines and sines, `(length, head_dim / 2)` each.
+#[derive(Debug, Clone)]
 pub(super) struct Angles {
     pub cosines: Tensor,
     pub sines: Tensor,
+}
+
+impl Angles {
+    fn new(theta: f64, head_dim: usize, length: usize, device: &Device) -> Result<Self> {
+        let mut rotary = Rotary::new(theta, head_dim);
+        rotary.grow(length);
+        let tensor = |values: &[f32]| Tensor::from_slice(values, (length, head_dim / 2), device);
+        Ok(Self { cosines: tensor(rotary.cosines())?, sines: tensor(rotary.sines())? })
+    }
+
+    fn length(&self) -> usize {
+        self.cosines.dims()[0]
+    }
+
+    fn narrow(&self, length: usize) -> Result<Self> {
+        let first = |table: &Tensor| table.narrow(0, 0, length);
+        Ok(Self { cosines: first(&self.cosines)?, sines: first(&self.sines)? })
+    }
+}
+
+/// What depends on no batch and stays on the device.
+#[derive(Debug)]
+pub(super) struct Tables {
+    /// For each window that a layer has, `(BLOCK, BLOCK + 2 * window)`: 0 where a query of a block sees a key, else [`MASKED`]; the first key lies
+    /// `window` before the first query.
+    windows: Vec<(usize, Tensor)>,
+    /// For each base of rotary frequencies that a layer has, as far as the longest text so far.
+    angles: Mutex<Vec<(f64, Angles)>>,
+}
+
+impl Tables {
+    pub(super) fn new(spec: &EncoderSpec, device: &Device) -> Result<Self> {
+        let mut windows: Vec<(usize, Tensor)> = Vec::new();
+        let mut angles: Vec<(f64, Angles)> = Vec::new();
+        for LayerSpec { window, positions, .. } in &spec.layers {
+            if let Some(window) = window.filter(|window| windows.iter().all(|(of, _)| of != window))
+            {
+                let sees = |query: usize, key: usize| {
+                    if (query + window).abs_diff(key) <= window { 0.0 } else { MASKED }
+                };
+                let keys = BLOCK + 2 * window;
+                let entries =
+                    (0..BLOCK).flat_map(|query| (0..keys).map(move |key| sees(query, key)));
+                windows.push((window, Tensor::from_vec(entries.collect(), (BLOCK, keys), device)?));
+            }
+            if let Positions::Rotary { theta } = positions
+                && angles.iter().all(|(of, _)| of != theta)
+            {
+                angles.push((*theta, Angles::new(*theta, spec.head_dim(), BLOCK, device)?));
+            }
+        }
+        Ok(Self { windows, angles: Mutex::new(angles) })
+    }
+
+    fn angles(
+        &self,
+        length: usize,
+        head_dim: usize,
+        device: &Device,
+    ) -> Result<Vec<(f64, Angles)>> {
+        let mut known = self.angles.lock().unwrap_or_else(PoisonError::into_inner);
+        let narrowed = |(theta, table): &mut (f64, Angles)| {
+            if table.length() < length {
+                *table = Angles::new(*theta, head_dim, length.next_power_of_two(), device)?;
+            }
+            Ok((*theta, table.narrow(length)?))
+        };
+        known.iter_mut().map(narrowed).collect()
+    }
 }
 
 impl ComposedModel {
     pub(super) fn pad(&self, batch: &Batch) -> Result<Padded> {
         let (sequences, length) = (batch.sequences(), batch.longest());
         batch.check_tokens(&self.spec).map_err(candle_core::Error::wrap)?;
-        let mut ids = vec![0u32; sequences * length];
+        let bounds = batch.bounds();
         let mut mask = vec![MASKED; sequences * length];
+        let mut tokens = Vec::with_capacity(mask.len());
         let mut places = Vec::with_capacity(batch.len());
-        for (sequence, bounds) in batch.bounds().windows(2).enumerate() {
-            for (position, &id) in batch.ids()[bounds[0]..bounds[1]].iter().enumerate() {
-                let place = sequence * length + position;
-                (ids[place], mask[place]) = (id, 0.0);
-                places.push(place as u32);
-            }
+        for (sequence, bounds) in bounds.windows(2).enumerate() {
+            let (own, first) = (bounds[1] - bounds[0], sequence * length);
+            mask[first..first + own].fill(0.0);
+            places.extend((first..first + own).map(|place| place as u32));
+            tokens.extend((bounds[0]..bounds[1]).map(|token| token as u32));
+            tokens.resize(first + length, bounds[0] as u32);
         }
-        let firsts: Vec<u32> = (0..sequences).map(|sequence| (sequence * length) as u32).collect();
-        let masked = batch.masked().iter().map(|token| places[*token as usize]);
-        let masked: Vec<u32> = masked.collect();
+        let tensor = |values: &[u32]| Tensor::from_slice(values, values.len(), &self.device);
+        let way = match batch.len() == tokens.len() {
+            true => None,
+            false => Some(Way { tokens: tensor(&tokens)?, places: tensor(&places)? }),
+        };
+        let positions = self.spec.embeddings.positions.map(|table| {
+            let rows = bounds.windows(2).flat_map(|bounds| 0..bounds[1] - bounds[0]);
+            let rows: Vec<u32> = rows.map(|position| (table.first + position) as u32).collect();
+            tensor(&rows)
+        });
+        let firsts: Vec<u32> = bounds[..sequences].iter().map(|first| *first as u32).collect();
         let mask = Tensor::from_vec(mask, (sequences, 1, 1, length), &self.device)?;
-        let mut blocks: Vec<(usize, Vec<Block>)> = Vec::new();
-        let mut angles: Vec<(f64, Angles)> = Vec::new();
-        for LayerSpec { window, positions, .. } in &self.spec.layers {
-            if let Some(window) = window.filter(|window| blocks.iter().all(|(of, _)| of != window))
-            {
-                let all = (0..length).step_by(BLOCK);
-                let all = all.map(|from| self.block(window, from, length, &mask));
-                blocks.push((window, all.collect::<Result<Vec<_>>>()?));
-            }
-            if let Positions::Rotary { theta } = positions
-                && angles.iter().all(|(of, _)| of != theta)
-            {
-                angles.push((*theta, self.angles(*theta, length)?));
-            }
-        }
+        let blocks = |(window, seen): &(usize, Tensor)| {
+            let all = (0..length).step_by(BLOCK);
+            let all = all.map(|from| block(*window, from, length, &mask, seen));
+            Ok((*window, all.collect::<Result<Vec<_>>>()?))
+        };
         Ok(Padded {
             sequences,
             length,
-            ids: Tensor::from_vec(ids, sequences * length, &self.device)?,
-            blocks,
-            angles,
+            ids: tensor(batch.ids())?,
+            positions: positions.transpose()?,
+            blocks: self.tables.windows.iter().map(blocks).collect::<Result<_>>()?,
+            angles: self.tables.angles(length, self.spec.head_dim(), &self.device)?,
             mask,
-            places: Tensor::new(places.as_slice(), &self.device)?,
-            firsts: Tensor::new(firsts.as_slice(), &self.device)?,
-            masked: Tensor::new(masked.as_slice(), &self.device)?,
-            bounds: batch.bounds().to_vec(),
+            way,
+            firsts: tensor(&firsts)?,
+            masked: tensor(batch.masked())?,
+            bounds: bounds.to_vec(),
             noise: batch.noise(),
         })
     }
 
-    /// The block of queries that begins at `from`. A block does not grow with the length of the text, so neither does what it is scored in.
-    ///
-    /// * `mask`: `(sequences, 1, 1, length)`
-    fn block(&self, window: usize, from: usize, length: usize, mask: &Tensor) -> Result<Block> {
-        let queries = from..(from + BLOCK).min(length);
-        let keys = from.saturating_sub(window)..(queries.end + window).min(length);
-        let sees =
-            |query: usize, key: usize| if query.abs_diff(key) <= window { 0.0 } else { MASKED };
-        let entries = queries
-            .clone()
-            .flat_map(|query| keys.clone().map(move |key| sees(query, key)))
-            .collect();
-        let windows = Tensor::from_vec(entries, (queries.len(), keys.len()), &self.device)?;
-        let mask = mask.narrow(3, keys.start, keys.len())?.broadcast_add(&windows)?;
-        Ok(Block { queries, keys, mask })
-    }
-
-    fn angles(&self, theta: f64, length: usize) -> Result<Angles> {
-        let head_dim = self.spec.head_dim();
-        let mut rotary = Rotary::new(theta, head_dim);
-        rotary.grow(length);
-        let tensor =
-            |values: &[f32]| Tensor::from_slice(values, (length, head_dim / 2), &self.device);
-        Ok(Angles { cosines: tensor(rotary.cosines())?, sines: tensor(rotary.sines())? })
-    }
-
     /// What dropout leaves of features.
     ///
-    /// * `rows`: `(sequences * length, features)`
+    /// * `rows`: `(tokens, features)`
     pub(super) fn dropped(&self, rows: &Tensor, place: Place, padded: &Padded) -> Result<Tensor> {
         let Some(dropout) = self.spec.dropped(place, padded.noise) else {
             return Ok(rows.clone());
         };
         let (count, width) = rows.dims2()?;
-        let mut factors = vec![0.0f32; count * width];
-        for (sequence, bounds) in padded.bounds.windows(2).enumerate() {
-            let from = sequence * padded.length * width;
-            let places = (bounds[0] * width) as u32..(bounds[1] * width) as u32;
-            let factors = factors[from..].iter_mut().zip(places);
-            factors.for_each(|(factor, place)| *factor = dropout.factor(place));
-        }
+        let factors = (0..(count * width) as u32).map(|place| dropout.factor(place)).collect();
         rows * Tensor::from_vec(factors, (count, width), &self.device)?
     }
 
@@ -164,6 +214,35 @@ impl ComposedModel {
         let shape = (padded.sequences, heads, length, length);
         Tensor::from_vec(factors, shape, &self.device).map(Some)
     }
+}
+
+impl Padded {
+    /// * `rows`: `(tokens, features)`
+    ///
+    /// Returns `(sequences * length, features)`.
+    pub(super) fn spread(&self, rows: &Tensor) -> Result<Tensor> {
+        self.way.as_ref().map_or_else(|| Ok(rows.clone()), |way| rows.index_select(&way.tokens, 0))
+    }
+
+    /// * `rows`: `(sequences * length, features)`
+    ///
+    /// Returns `(tokens, features)`.
+    pub(super) fn packed(&self, rows: &Tensor) -> Result<Tensor> {
+        self.way.as_ref().map_or_else(|| Ok(rows.clone()), |way| rows.index_select(&way.places, 0))
+    }
+}
+
+/// The block of queries that begins at `from`. A block does not grow with the length of the text, so neither does what it is scored in.
+///
+/// * `mask`: `(sequences, 1, 1, length)`
+/// * `seen`: as [`Tables`] has it
+fn block(window: usize, from: usize, length: usize, mask: &Tensor, seen: &Tensor) -> Result<Block> {
+    let queries = from..(from + BLOCK).min(length);
+    let keys = from.saturating_sub(window)..(queries.end + window).min(length);
+    let before = window - (from - keys.start);
+    let seen = seen.narrow(0, 0, queries.len())?.narrow(1, before, keys.len())?;
+    let mask = mask.narrow(3, keys.start, keys.len())?.broadcast_add(&seen)?;
+    Ok(Block { queries, keys, mask })
 }
 
 /// What belongs to a layer that has this.
