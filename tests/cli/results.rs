@@ -140,7 +140,7 @@ fn every_trial_has_an_experiment_that_makes_it_again_from_where_it_lies() {
     let trial = "outputs/rates/trials/learning_rate=2e-3,seed=1";
     let file = format!("{trial}/experiment.toml");
     let text = world.read(&file);
-    for line in ["name = \"rates-again\"", "learning_rate = 0.002", "seed = 8"] {
+    for line in ["name = \"rates-2e-3,seed=1\"", "learning_rate = 0.002", "seed = 8"] {
         assert!(text.contains(&format!("{line}\n")), "{text}");
     }
     assert!(!text.contains("[sweep"), "{text}");
@@ -148,7 +148,12 @@ fn every_trial_has_an_experiment_that_makes_it_again_from_where_it_lies() {
     assert!(shot.code == Some(0) && shot.stdout.contains("cached\n"), "{shot}");
     assert!(!shot.stdout.contains("built"), "{shot}");
     let metrics = |folder: &str| world.read(&format!("{folder}/metrics.json"));
-    assert_eq!(metrics("outputs/rates-again"), metrics(trial));
+    assert_eq!(metrics("outputs/rates-2e-3,seed=1"), metrics(trial));
+    // Another one, and all of it, have places of their own beside that one.
+    for part in ["trials/learning_rate=1e-3,seed=0/", "first/", ""] {
+        let shot = world.pipeline(["run", &format!("outputs/rates/{part}experiment.toml")]);
+        assert_eq!(shot.code, Some(0), "{shot}");
+    }
 }
 
 #[test]

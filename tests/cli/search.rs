@@ -200,6 +200,11 @@ fn mistakes_are_found_before_anything_is_chosen() {
         ("at = \"best\"", "at = \"last\"", "`at = \"best\"` runs a stage"),
         ("points = 8", "", "needs `points`"),
         ("[sweep.over]", "[[sweep.skip]]\ncorpus.sample = 3\n[sweep.over]", "no axis of the sweep"),
+        (
+            "[sweep.over]",
+            "[[sweep.skip]]\ncorpus.anomaly_ratio = { min = 0.1 }\n[sweep.over]",
+            "`skip` leaves out every point",
+        ),
     ] {
         let world = world(&SEARCH.replace(old, new));
         let shot = world.pipeline(["check", FILE]);

@@ -6,8 +6,8 @@ use std::sync::{LazyLock, OnceLock};
 
 use serde_json::Value;
 
-use crate::engine::plan::Plan;
-use crate::engine::spec::{Experiment, Origin};
+use crate::engine::plan::{FOLD, Plan, RUNG, SEED};
+use crate::engine::spec::{Experiment, LONGEST_NAME, Origin};
 use crate::engine::stage::StageKind;
 use crate::stages;
 use crate::view::{Background, Part, Setting};
@@ -85,7 +85,7 @@ pub fn again(
     folder: &Path,
 ) -> (String, Option<String>) {
     let (mut one, name) = match part {
-        Part::Whole => (experiment.clone(), format!("{}-again", plan.results)),
+        Part::Whole => (experiment.clone(), named_after(&plan.results, "again")),
         Part::Trial(of, name) => {
             let trial = &plan.trials[of.index as usize];
             let point = &trial.point;
@@ -99,11 +99,47 @@ pub fn again(
             let base = if named { &plan.results } else { &plan.name };
             (
                 experiment.at(values, trial.level.rung, &seeds, fold),
-                format!("{base}-{}", name.unwrap_or("again")),
+                named_after(base, name.unwrap_or(&values_of(&trial.label))),
             )
         }
     };
     one.name = name;
     let pins = &experiment.pins;
     (one.to_toml_in(folder, &is_path), (!pins.is_empty()).then(|| pins.to_toml()))
+}
+
+/// A trial's label without the names of what is varied, which are the same in all of a sweep: `1e-3,16,rung=1,seed=0`.
+fn values_of(label: &str) -> String {
+    let value = |part| match str::split_once(part, '=') {
+        Some((name, value)) if ![RUNG, FOLD, SEED].contains(&name) => value,
+        _ => part,
+    };
+    let values: Vec<&str> = label.split(',').map(value).collect();
+    if label.is_empty() { "trial".to_owned() } else { values.join(",") }
+}
+
+/// A name for what makes a part of the results of `base` again. Of one that is too long, a digest tells it from others.
+fn named_after(base: &str, part: &str) -> String {
+    let name = format!("{base}-{part}");
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let digest = &blake3::hash(name.as_bytes()).to_hex()[..6];
+    let begin = &name[..name.floor_char_boundary(LONGEST_NAME - digest.len() - 1)];
+    format!("{begin}-{digest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_is_named_by_its_values_as_far_as_a_name_may_go() {
+        let name = |label: &str| named_after("search", &values_of(label));
+        assert_eq!(name("rate=1e-3,size=16,rung=1,seed=0"), "search-1e-3,16,rung=1,seed=0");
+        assert_eq!(name("seed=3"), "search-seed=3");
+        assert_eq!(name(""), "search-trial");
+        let [one, two] = ["a", "b"].map(|end| name(&format!("text={}{end}", "é".repeat(70))));
+        assert!(one.len() <= LONGEST_NAME && one != two, "{one} {two}");
+    }
 }

@@ -18,6 +18,8 @@ pub struct Progress {
     pub count: usize,
     /// Whether no further point is open.
     pub is_exhausted: bool,
+    /// Whether regions are left out.
+    pub skips: bool,
     /// Whether stages wait for the best point to be known.
     pub waits_for_best: bool,
     /// Whether all points have come to their end and none has a score.
@@ -120,7 +122,8 @@ impl Progress {
         let Self { planned, count, .. } = self;
         self.is_exhausted.then(|| {
             let points = format::counted(*planned, "point");
-            format!("search: {points} of the {count} asked for: the space has no other")
+            let outside = if self.skips { " outside of what `skip` leaves out" } else { "" };
+            format!("search: {points} of the {count} asked for: the space has no other{outside}")
         })
     }
 }

@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Failure;
 use super::progress::{Finals, Progress};
+use crate::base::diagnostics::Diagnostics;
 use crate::engine::plan::{Home, Level, Plan, PlanError, Points};
 use crate::engine::runs::{self, PointOutcome};
 use crate::engine::search::{
@@ -47,6 +49,9 @@ pub fn plan(
     else {
         return steps.grid(whole);
     };
+    if let Some(diagnostic) = search.all_left_out() {
+        return Ok(Err(Diagnostics::new(Arc::clone(&experiment.sources), vec![diagnostic]).into()));
+    }
     let path = memo_path(&search, store);
     let mut memo = Memo::read(&path);
     let planned = steps.search(&search, &mut memo)?;
@@ -174,6 +179,7 @@ impl Steps<'_> {
             planned: proposed.len(),
             count: search.count(),
             is_exhausted: proposed.is_exhausted,
+            skips: !self.sweep.skip.is_empty(),
             refused,
             ..Progress::default()
         };

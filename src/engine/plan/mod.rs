@@ -49,7 +49,7 @@ pub use forecast::{
 };
 pub use key::{CacheKey, Fingerprint, KeyError};
 pub use node::{Foreseen, Identity, Node, NodeId, Plan, PlanError};
-pub use points::{Point, Points};
+pub use points::{Point, Points, all_left_out};
 pub use portable::portable_parameters;
 pub use sweep::{Home, SweepShape};
 pub use trials::{Level, Trial};

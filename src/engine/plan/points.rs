@@ -109,7 +109,8 @@ impl Points {
             }
             let Some(turns) = (0..at.len()).rev().find(|axis| at[*axis] + 1 < sizes[*axis]) else {
                 if points.list.is_empty() {
-                    points.refused = skips.all_left_out();
+                    points.refused =
+                        experiment.sweep.as_ref().and_then(|sweep| all_left_out(&sweep.skip));
                     points.push(listed.row(&vec![0; sizes.len()]));
                 }
                 return points;
@@ -304,13 +305,14 @@ impl<'e> Skips<'e> {
             |(axis, what): &(usize, &What)| what.holds(&points.axes[*axis].values[at[*axis]].value);
         self.0.iter().any(|(_, conditions)| conditions.iter().all(holds))
     }
+}
 
-    fn all_left_out(&self) -> Option<Diagnostic> {
-        let (last, _) = self.0.last()?;
-        let message = "`skip` leaves out every point of the sweep";
-        let diagnostic = Diagnostic::new("idle-sweep", message);
-        Some(diagnostic.at(last.span).help("leave out fewer, or list more values"))
-    }
+/// What is wrong with regions that leave out everything; `None` where there are none.
+#[must_use]
+pub fn all_left_out(skips: &[Skip]) -> Option<Diagnostic> {
+    let message = "`skip` leaves out every point of the sweep";
+    let diagnostic = Diagnostic::new("idle-sweep", message);
+    Some(diagnostic.at(skips.last()?.span).help("leave out fewer, or list more values"))
 }
 
 /// Whether a file asks for more than a plan can hold.

@@ -487,29 +487,66 @@ impl From<Unreadable> for io::Error {
     }
 }
 
-/// Each caveat once. One that not all have names the first that has it.
+/// Each caveat once. One that not all have names the stage, where it is about all of that one, or else the first that has it.
 ///
 /// * `listed`: what the scores of each node are to be read with
 fn gathered(listed: &[(&RunNode, &[Caveat])]) -> Vec<Caveat> {
-    // With the first that it is about, and how many those are.
-    let mut found: Vec<(&Caveat, &RunNode, usize)> = Vec::new();
+    // With the first that it is about, their stages, and how many those are.
+    let mut found: Vec<(&Caveat, &RunNode, BTreeSet<&str>, usize)> = Vec::new();
     let mut places: HashMap<&Caveat, usize> = HashMap::new();
     for (node, caveat) in
         listed.iter().flat_map(|(node, all)| all.iter().map(move |one| (node, one)))
     {
         let place = *places.entry(caveat).or_insert(found.len());
         if place == found.len() {
-            found.push((caveat, node, 0));
+            found.push((caveat, node, BTreeSet::new(), 0));
         }
-        found[place].2 += 1;
+        found[place].2.insert(&node.stage);
+        found[place].3 += 1;
     }
-    let said = |(caveat, first, count): (&Caveat, &RunNode, usize)| {
+    let mut of_stages: HashMap<&str, usize> = HashMap::new();
+    listed.iter().for_each(|(node, _)| *of_stages.entry(&node.stage).or_default() += 1);
+    let said = |(caveat, first, stages, count): (&Caveat, &RunNode, BTreeSet<&str>, usize)| {
+        let of_these: usize = stages.iter().map(|stage| of_stages[stage]).sum();
         let whose = match count {
             all if all == listed.len() => return caveat.clone(),
             1 => first.title(),
+            all if all == of_these => stages.into_iter().collect::<Vec<_>>().join(", "),
             count => format!("{} and {} more", first.title(), count - 1),
         };
         Caveat { message: format!("{whose}: {}", caveat.message), ..caveat.clone() }
     };
     found.into_iter().map(said).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caveat_of_all_of_a_stage_names_the_stage_and_one_of_some_the_first() {
+        let node = |(stage, label): (&str, &str)| RunNode {
+            stage: stage.to_owned(),
+            label: label.to_owned(),
+            kind: "evaluate".to_owned(),
+            key: None,
+            outcome: NodeStatus::Built,
+            elapsed_ms: None,
+            error: None,
+            earlier_errors: Vec::new(),
+            warm_start: None,
+        };
+        let nodes = [("evaluate", "x=1"), ("evaluate", "x=2"), ("test", "x=1"), ("test", "x=2")];
+        let nodes = nodes.map(node);
+        let whose = |about: &[usize]| {
+            let caveat = [Caveat::new("few", 3, "few texts")];
+            let of = |at: usize| if about.contains(&at) { &caveat[..] } else { &[] };
+            let listed: Vec<_> = nodes.iter().enumerate().map(|(at, it)| (it, of(at))).collect();
+            gathered(&listed)[0].message.clone()
+        };
+        assert_eq!(whose(&[0, 1, 2, 3]), "few texts");
+        assert_eq!(whose(&[0, 1]), "evaluate: few texts");
+        assert_eq!(whose(&[1]), "evaluate [x=2]: few texts");
+        assert_eq!(whose(&[0, 1, 3]), "evaluate [x=1] and 2 more: few texts");
+    }
 }

@@ -9,7 +9,7 @@ use super::history::Outcome;
 use super::memo::{Ended, Memo};
 use super::propose::{Method, propose};
 use super::space::{Axis, Condition, Point, Skip, Space, SpaceError, Value};
-use crate::base::diagnostics::Span;
+use crate::base::diagnostics::{Diagnostic, Span};
 use crate::engine::plan;
 use crate::engine::spec::{self, Along, AxisTarget, Data, Experiment, What};
 
@@ -101,6 +101,13 @@ impl<'e> Search<'e> {
             own: own(experiment, &sweep.axes, &dimensions),
             dimensions,
         }))
+    }
+
+    /// What is wrong where regions leave out the whole space, as far as that can be known before: then the file's own values are no answer either.
+    #[must_use]
+    pub fn all_left_out(&self) -> Option<Diagnostic> {
+        let skips = &self.experiment.sweep.as_ref()?.skip;
+        plan::all_left_out(skips).filter(|_| self.space.is_empty())
     }
 
     /// How many points there are to be.

@@ -4,7 +4,7 @@
 //! of `n` entries (whole numbers, lists, choices) falls into `n` cells of equal width, an entry sits in the middle
 //! of its cell. A list's entries are evenly spaced in the order of their values: `[8, 16, 32]` as a person means it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -314,6 +314,59 @@ impl Space {
         })
     }
 
+    /// Whether the regions leave out all there is, as far as few values of each axis show it.
+    ///
+    /// A condition holds between two of its bounds or nowhere there, so that a value at and one between any two of them stand for all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        const MOST: usize = 100_000;
+        let values: Vec<Vec<Value>> = (0..self.axes.len()).map(|axis| self.telling(axis)).collect();
+        let count = values.iter().map(Vec::len).fold(1, usize::saturating_mul);
+        let point = |mut number: usize| -> Point {
+            let value = |values: &Vec<Value>| {
+                let value = values[number % values.len()];
+                number /= values.len();
+                value
+            };
+            values.iter().map(value).collect()
+        };
+        count <= MOST && (0..count).all(|number| !self.allows(&point(number)))
+    }
+
+    /// Values of an axis of which one meets the same conditions as any other does.
+    fn telling(&self, axis: usize) -> Vec<Value> {
+        let conditions = self.skips.iter().flat_map(|skip| &skip.0).filter(|(on, _)| *on == axis);
+        let mut bounds: Vec<f64> = conditions
+            .flat_map(|(_, condition)| match condition {
+                Condition::Between { min, max } => vec![*min, *max],
+                Condition::Among(values) => {
+                    values.iter().filter_map(|value| self.axes[axis].number(*value)).collect()
+                }
+            })
+            .collect();
+        match &self.axes[axis] {
+            Axis::Uniform { low, high } | Axis::Log { low, high } => {
+                bounds.retain(|bound| low < bound && bound < high);
+                bounds.extend([*low, *high]);
+                bounds.sort_by(f64::total_cmp);
+                let between = bounds.windows(2).map(|pair| pair[0] + (pair[1] - pair[0]) / 2.0);
+                between.chain(bounds.iter().copied()).map(Value::Real).collect()
+            }
+            Axis::Int { low, high } => {
+                // Beyond the range of integers a cast stops at its ends.
+                let near = bounds.iter().flat_map(|bound| {
+                    let bound = bound.floor() as i64;
+                    [bound.saturating_sub(1), bound, bound.saturating_add(1)]
+                });
+                let near: BTreeSet<i64> =
+                    near.filter(|it| low <= it && it <= high).chain([*low, *high]).collect();
+                near.into_iter().map(Value::Int).collect()
+            }
+            Axis::Ordered(entries) => (0..entries.len()).map(Value::Entry).collect(),
+            Axis::Choice(entries) => (0..*entries).map(Value::Entry).collect(),
+        }
+    }
+
     /// Point `number` of the [`count`](Self::count) points of a space without a continuum; the last axis runs fastest.
     pub(crate) fn nth(&self, mut number: u64) -> Point {
         let mut point = Point::with_capacity(self.axes.len());
@@ -371,6 +424,31 @@ mod tests {
             Axis::Choice(4),
         ];
         Space::new(axes, vec![]).expect("a space")
+    }
+
+    #[test]
+    fn regions_that_leave_out_everything_together_or_alone_make_a_space_empty() {
+        let between = |min, max| Condition::Between { min, max };
+        let is_empty = |skips: Vec<Vec<(usize, Condition)>>| {
+            let axes = vec![Axis::Uniform { low: 0.0, high: 0.4 }, Axis::Int { low: 1, high: 9 }];
+            Space::new(axes, skips.into_iter().map(Skip).collect()).expect("a space").is_empty()
+        };
+        assert!(!is_empty(vec![]));
+        assert!(is_empty(vec![vec![(0, between(f64::NEG_INFINITY, 0.4))]]));
+        assert!(!is_empty(vec![vec![(0, between(0.01, 0.4))]]));
+        assert!(is_empty(vec![vec![(0, between(0.0, 0.3))], vec![(0, between(0.2, 1.0))]]));
+        assert!(!is_empty(vec![vec![(0, between(0.0, 0.2))], vec![(0, between(0.3, 1.0))]]));
+        let lower = (1, between(f64::NEG_INFINITY, 4.0));
+        let upper = |min| (1, between(min, f64::INFINITY));
+        assert!(is_empty(vec![vec![lower.clone()], vec![upper(4.5)]]));
+        assert!(!is_empty(vec![vec![lower.clone()], vec![upper(5.5)]]));
+        assert!(!is_empty(vec![vec![lower.clone()], vec![upper(4.5), (0, between(0.1, 0.4))]]));
+        assert!(!is_empty(vec![vec![(
+            0,
+            Condition::Among(vec![Value::Real(0.0), Value::Real(0.4)])
+        )]]));
+        let five = (1, Condition::Among(vec![Value::Int(5)]));
+        assert!(is_empty(vec![vec![lower], vec![five], vec![upper(6.0)]]));
     }
 
     proptest! {

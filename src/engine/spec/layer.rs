@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::demand::Demand;
 use super::experiment::{Axis, Choose, Count, Folds, Method, Parameter, Rung, Seeds, Skip};
 use super::objective::Objective;
-use super::path::Word;
+use super::path::{AxisTarget, Word};
 use crate::base::diagnostics::Span;
 
 /// What one file, or the command line, says.
@@ -81,6 +81,14 @@ pub(super) struct SweepLayer {
     pub together: Option<Vec<Axis>>,
     pub rungs: Option<Vec<Rung>>,
     pub skip: Option<Vec<Skip>>,
+    pub unread: Unread,
+}
+
+/// What a sweep has that could not be read, of which somebody has complained: it is not missing.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    pub objective: bool,
+    pub axes: Vec<AxisTarget>,
 }
 
 impl SweepLayer {
@@ -100,6 +108,7 @@ impl SweepLayer {
             together: None,
             rungs: None,
             skip: None,
+            unread: Unread::default(),
         }
     }
 }

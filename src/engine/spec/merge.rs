@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::command_line::{CommandLine, Member};
 use super::experiment::{Axis, Experiment, Method, Parameter, Seeds, StageDeclaration, Sweep};
-use super::layer::{Layer, StageLayer, SweepLayer, Unset};
+use super::layer::{Layer, StageLayer, SweepLayer, Unread, Unset};
 use super::names::{SAFE_NAME, listed, unsafe_name};
 use super::path::{self, AxisTarget, Named, ValuePath, Word};
 use super::pins::Pins;
@@ -34,6 +34,7 @@ pub(super) struct Merge<'a> {
     /// Position by name.
     index: HashMap<Arc<str>, usize>,
     sweep: Option<Sweep>,
+    unread: Unread,
 }
 
 impl<'a> Merge<'a> {
@@ -50,6 +51,7 @@ impl<'a> Merge<'a> {
             stages: Vec::new(),
             index: HashMap::new(),
             sweep: None,
+            unread: Unread::default(),
         }
     }
 
@@ -112,6 +114,8 @@ impl<'a> Merge<'a> {
     }
 
     fn sweep(&mut self, layer: SweepLayer) {
+        self.unread.objective |= layer.unread.objective;
+        self.unread.axes.extend(layer.unread.axes);
         let sweep = self.sweep.get_or_insert_with(|| empty_sweep(layer.span));
         sweep.span = layer.span;
         sweep.method = layer.method.unwrap_or(sweep.method);
@@ -419,7 +423,7 @@ impl<'a> Merge<'a> {
         for (target, span, _) in sweep.rungs.iter().flat_map(|rung| &rung.parameters) {
             self.check_target(target, *span);
         }
-        rules::check(&sweep, &self.stages, &self.params, self.problems);
+        rules::check(&sweep, &self.unread, &self.stages, &self.params, self.problems);
         if let Some((objective, span)) = &sweep.objective
             && !self.index.contains_key(objective.path().0)
         {

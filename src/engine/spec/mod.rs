@@ -43,7 +43,7 @@ pub use experiment::{
     Seeds, Skip, StageDeclaration, Sweep, What, dimensions,
 };
 pub use file::MOST_RETRIES;
-pub use names::{FOLD, RUNG, SEED, STAGE_KEYS, unsafe_name};
+pub use names::{FOLD, LONGEST_NAME, RUNG, SEED, STAGE_KEYS, unsafe_name};
 pub use objective::Objective;
 pub use path::{AxisTarget, RESERVED};
 pub use pins::{Pin, Pins, PinsError};

@@ -13,7 +13,7 @@ pub const RUNG: &str = "rung";
 pub(super) const NAME_RULE: &str =
     "a name is at most 100 letters, digits, `-` and `_`, and starts with a letter";
 /// Names become folders.
-const LONGEST_NAME: usize = 100;
+pub const LONGEST_NAME: usize = 100;
 
 pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::experiment::{Axis, Choose, Method, Rung, Skip, StageDeclaration, Sweep};
+use super::layer::Unread;
 use super::path::AxisTarget;
 use super::problems::Problems;
 use super::value::Value;
@@ -11,15 +12,18 @@ use crate::base::diagnostics::{Diagnostic, Span, quoted};
 /// Holds a sweep against what its method needs, and against its stages.
 pub(super) fn check(
     sweep: &Sweep,
+    unread: &Unread,
     stages: &[StageDeclaration],
     params: &BTreeMap<String, Value>,
     problems: &mut Problems,
 ) {
     check_method(sweep, problems);
-    check_late(sweep, stages, problems);
-    check_rungs(sweep, problems);
+    if !unread.objective {
+        check_late(sweep, stages, problems);
+    }
+    check_rungs(sweep, unread, problems);
     check_choice(sweep, &|target| given(target, stages, params), problems);
-    sweep.skip.iter().for_each(|skip| check_skip(skip, &sweep.axes, problems));
+    sweep.skip.iter().for_each(|skip| check_skip(skip, &sweep.axes, unread, problems));
 }
 
 /// Holds what a method needs against what there is.
@@ -132,18 +136,18 @@ fn check_choice(
 }
 
 /// What decides between points needs several, and something to decide by.
-fn check_rungs(sweep: &Sweep, problems: &mut Problems) {
+fn check_rungs(sweep: &Sweep, unread: &Unread, problems: &mut Problems) {
     let is_whole = problems.is_empty();
     let finalists = sweep.finalists.map(|finalists| ("finalists", finalists.span));
     let rungs = sweep.rungs.first().map(|rung| ("rung", rung.span));
     for (key, span) in finalists.into_iter().chain(rungs) {
         let diagnostic = |message: String| Diagnostic::new("rungs", message).at(span);
-        if sweep.objective.is_none() {
+        if sweep.objective.is_none() && !unread.objective {
             let message = format!("`{key}` goes by the `objective`, and there is none");
             let help = "write what is to be best: `objective = \"max stage.metric\"`";
             problems.push(diagnostic(message).help(help));
         }
-        if sweep.axes.is_empty() {
+        if sweep.axes.is_empty() && unread.axes.is_empty() {
             let message = format!("`{key}` has one point to choose from: the sweep has no axis");
             problems.push(diagnostic(message).help(
                 "add one, such as `train.learning_rate = [1e-5, 2e-5]` under `[sweep.over]`",
@@ -207,12 +211,16 @@ fn check_parameters(rung: &Rung, axes: &[Axis], problems: &mut Problems) {
 }
 
 /// A region to leave out lies along axes, and among their values.
-fn check_skip(skip: &Skip, axes: &[Axis], problems: &mut Problems) {
+fn check_skip(skip: &Skip, axes: &[Axis], unread: &Unread, problems: &mut Problems) {
     for (target, condition) in &skip.conditions {
+        if unread.axes.contains(target) {
+            continue;
+        }
         let name = target.to_string();
         let Some(axis) = axes.iter().find(|axis| axis.target == *target) else {
             let message = format!("{} is no axis of the sweep, along which to skip", quoted(&name));
-            let names: Vec<String> = axes.iter().map(|axis| axis.target.to_string()).collect();
+            let targets = axes.iter().map(|axis| &axis.target).chain(&unread.axes);
+            let names: Vec<String> = targets.map(AxisTarget::to_string).collect();
             let diagnostic = Diagnostic::new("unknown-axis", message).at(condition.span);
             let near = problems.near(&name, names.iter().map(String::as_str));
             problems.push(diagnostic.meant(near, || format!("the axes are {}", names.join(", "))));

@@ -63,6 +63,10 @@ pub(super) fn read(reader: &mut Reader<'_>, span: Span, node: Node) -> Option<Sw
 pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLayer) {
     let Entry { name, name_span, node } = entry;
     match &*name {
+        "objective" => {
+            sweep.objective = objective(reader, &node);
+            sweep.unread.objective = sweep.objective.is_none();
+        }
         _ if matches!(node.data, NodeData::Invalid) => {}
         "method" => {
             let named = named(reader, &node, "method", "method", &Method::ALL, Method::name);
@@ -76,17 +80,15 @@ pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLaye
         "parallel" => sweep.parallel = count(reader, &name, "points", &node),
         "finalists" => sweep.finalists = count(reader, &name, "points", &node),
         "fresh_seeds" => sweep.fresh_seeds = count(reader, &name, "seeds", &node),
-        "objective" => sweep.objective = objective(reader, &node),
         "seeds" => sweep.seeds = seeds(reader, &node),
         "folds" => sweep.folds = folds(reader, &node),
         "skip" => sweep.skip = skip::read(reader, node),
         "together" => sweep.together = together::read(reader, node),
         "rung" => sweep.rungs = rung::read(reader, node),
         "over" => match node.data {
-            NodeData::Table(over) => over
-                .entries
-                .into_iter()
-                .for_each(|entry| first_word(reader, entry, &[], &mut sweep.axes)),
+            NodeData::Table(over) => {
+                over.entries.into_iter().for_each(|entry| first_word(reader, entry, &[], sweep))
+            }
             _ => reader.problems.push(
                 mismatch("`over`", "a table of axes", &node)
                     .help("write `train.learning_rate = [1e-5, 2e-5]` under `[sweep.over]`"),
@@ -159,6 +161,9 @@ fn count(reader: &mut Reader<'_>, name: &str, noun: &str, node: &Node) -> Option
 
 pub(super) fn objective(reader: &mut Reader<'_>, node: &Node) -> Option<(Objective, Span)> {
     let NodeData::String(text) = &node.data else {
+        if matches!(node.data, NodeData::Invalid) {
+            return None;
+        }
         reader
             .problems
             .push(mismatch("`objective`", "a string", node).help("write `max stage.metric`"));
@@ -204,7 +209,7 @@ fn folds(reader: &mut Reader<'_>, node: &Node) -> Option<Folds> {
 }
 
 /// `train` of `train.learning_rate = [...]`, or `stage` of `stage.train.learning_rate = [...]`.
-fn first_word(reader: &mut Reader<'_>, entry: Entry, before: &[Word], axes: &mut Vec<Axis>) {
+fn first_word(reader: &mut Reader<'_>, entry: Entry, before: &[Word], sweep: &mut SweepLayer) {
     let Entry { name, name_span, node } = entry;
     let words = [before, &[(name.clone(), name_span)]].concat();
     let table = match node.data {
@@ -227,16 +232,18 @@ fn first_word(reader: &mut Reader<'_>, entry: Entry, before: &[Word], axes: &mut
     };
     for entry in table.entries {
         if before.is_empty() && &*name == "stage" {
-            first_word(reader, entry, &words, axes);
+            first_word(reader, entry, &words, sweep);
             continue;
         }
         let Entry { name: second, name_span: second_span, node } = entry;
         let span = joined(name_span, second_span);
         let words = [&words[..], &[(second, second_span)]].concat();
-        if let Some(target) = target(reader, &words, span)
-            && let Some((along, values)) = values(reader, &target, node)
-        {
-            axes.push(Axis { target, span, along, values, together: None });
+        let Some(target) = target(reader, &words, span) else { continue };
+        match values(reader, &target, node) {
+            Some((along, values)) => {
+                sweep.axes.push(Axis { target, span, along, values, together: None });
+            }
+            None => sweep.unread.axes.push(target),
         }
     }
 }
@@ -396,7 +403,19 @@ fn bounds(
     };
     if let Some(problem) = problem {
         let message = format!("`{name}` is no range: {problem}");
-        let example = if along == Along::Int { "[1, 8]" } else { "[1e-5, 1e-3]" };
+        let text = |node: &Node| {
+            let span = Some(node.span).filter(|span| span.source == reader.id)?;
+            reader.text.get(span.start..span.end)
+        };
+        let swapped = match (&items[..], &numbers[..]) {
+            ([low, high], [Some(above), Some(below)]) if above > below => text(high).zip(text(low)),
+            _ => None,
+        };
+        let example = match swapped {
+            Some((low, high)) => format!("[{low}, {high}]"),
+            None if along == Along::Int => "[1, 8]".to_owned(),
+            None => "[1e-5, 1e-3]".to_owned(),
+        };
         let diagnostic = Diagnostic::new("bad-axis", message).at(span);
         reader.problems.push(diagnostic.help(format!("write `{{ {name} = {example} }}`")));
         return None;

@@ -365,6 +365,7 @@ fn mistakes_in_sweeps_are_found() {
         "choose = \"one-standard-error\"\nobjective = \"min evaluate.loss\"\nfolds = 2\n[sweep.over]\ntrain.other = [1, 2]",
         "[sweep.over]\ntrain.epochs = [1, 2]\n[[sweep.rung]]\nseeds = 1\nkeep = 0.5\n[[sweep.rung]]",
         "choose = \"median\"\n[sweep.over]\ntrain.epochs = [1, 2]",
+        "objective = \"best x\"\n[sweep.over]\ntrain.rate = { uniform = [0.4, 0.1] }\n[[sweep.rung]]\nseeds = 1\nkeep = 0.5\n[[sweep.rung]]\n[[sweep.skip]]\ntrain.rate = 3\n[[sweep.skip]]\ntrain.epoch = 3",
         "choose = \"one-standard-error\"\n[sweep.over]\ntrain.epochs = [1, 2]",
     ] {
         report.whole(text, &format!("{HEAD}[stage.evaluate]\n[sweep]\n{text}\n"));
