@@ -119,10 +119,26 @@ fn a_run_whose_process_was_killed_has_died() {
 #[test]
 fn a_trial_and_a_point_of_a_run_are_shown_as_ls_names_them() {
     let world = World::new();
-    let sweep = "[sweep]\nseeds = 2\n[sweep.over]\ntrain.learning_rate = [1e-3, 2e-3]\n";
+    let sweep = "[sweep]\nseeds = 2\nobjective = \"min evaluate.loss\"\n[sweep.over]\ntrain.learning_rate = [1e-3, 2e-3]\n";
     world.child("rates", sweep);
-    assert_eq!(world.pipeline(["run", "experiments/rates.toml", "--quiet"]).code, Some(0));
+    let ended = world.pipeline(["run", "experiments/rates.toml"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
     let id = world.latest_run();
+    // The sweep as its run has told it: the best first, and the scores of that.
+    let whole = world.pipeline(["show", &id]);
+    let (_, table) = whole.stdout.split_once("2 points, best first by min").expect("a table");
+    let told = table.split("best point: ").next().expect("a part");
+    assert!(
+        told.contains("\n  train.learning_rate  evaluate.loss") && told.contains(" ± "),
+        "{whole}"
+    );
+    assert!(ended.stdout.contains(told), "{ended}\n{whole}");
+    // What `best/` holds is a trial.
+    let best = world.pipeline(["show", "outputs/rates/best"]);
+    let label = world.read("outputs/rates/best/trial.txt");
+    let trial = format!("outputs/rates/trials/{}", label.trim_end());
+    assert!(best.stdout.starts_with(&format!("trial {trial}\n")), "{best}");
+    assert_eq!(best.stdout, world.pipeline(["show", &trial]).stdout);
     let show = |label: &str| world.pipeline(["show", &format!("{id}:learning_rate={label}")]);
     let trial = show("1e-3,seed=1");
     assert!(

@@ -115,11 +115,12 @@ fn experiment(arguments: &Show) -> Result<(), Failure> {
 
 /// A run's record, or a folder of results, of which the run that made it is shown.
 fn folder(arguments: &Show) -> Result<(), Failure> {
-    match run_behind(&arguments.what)? {
-        Behind::Run(..) if trial_behind(&arguments.what).is_some() => show_part(
-            &Side::of(&arguments.what.to_string_lossy(), &arguments.place)?,
-            arguments.json,
-        ),
+    let standing = view::trial_behind(&arguments.what);
+    let what = standing.as_deref().unwrap_or(&arguments.what);
+    match run_behind(what)? {
+        Behind::Run(..) if trial_behind(what).is_some() => {
+            show_part(&Side::of(&what.to_string_lossy(), &arguments.place)?, arguments.json)
+        }
         Behind::Run(store, run) => show_run(&store, *run, arguments.json),
         Behind::Gone(made) => show_made_by(&made, arguments.json),
         Behind::Nothing => experiment(arguments),
@@ -179,9 +180,64 @@ fn show_run(store: &Store, run: RunFile, as_json: bool) -> Result<(), Failure> {
     if let Some(elapsed) = run.elapsed_ms {
         row("took", &format::duration(Duration::from_millis(elapsed)));
     }
-    text += &nodes_text(&run.nodes.iter().collect::<Vec<_>>());
-    text += &shown.text();
+    let unread = |error| Failure::failed(format!("the scores cannot be read: {error}"));
+    let nodes: Vec<&RunNode> = run.nodes.iter().collect();
+    match view::sweep_table(&results).map_err(unread)? {
+        Some(table) => {
+            text += &table;
+            text += &stages_text(&nodes);
+            text += &view::scores_text(&shown.metrics, &super::run::is_detail);
+            text += &view::caveat_lines(&shown.caveats);
+        }
+        None => {
+            text += &nodes_text(&nodes);
+            text += &shown.text();
+        }
+    }
     terminal::print(&text)
+}
+
+/// What became of the nodes of a sweep, of which there are many: those that have no result, and the others stage by stage.
+fn stages_text(nodes: &[&RunNode]) -> String {
+    const MOST: usize = 20;
+    if nodes.len() <= MOST {
+        return nodes_text(nodes);
+    }
+    let (complete, others): (Vec<&RunNode>, Vec<&RunNode>) =
+        nodes.iter().partition(|node| node.outcome.is_complete());
+    let mut stages: Vec<&str> = Vec::new();
+    for node in &complete {
+        if !stages.contains(&&*node.stage) {
+            stages.push(&node.stage);
+        }
+    }
+    let width = stages.iter().map(|stage| stage.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for stage in stages {
+        let of_stage = || complete.iter().filter(|node| node.stage == stage);
+        let mut ends: Vec<(&str, usize)> = Vec::new();
+        for name in of_stage().map(|node| node.outcome.name()) {
+            match ends.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, count)) => *count += 1,
+                None => ends.push((name, 1)),
+            }
+        }
+        let ends: Vec<String> =
+            ends.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        let elapsed: u64 = of_stage().filter_map(|node| node.elapsed_ms).sum();
+        let elapsed = match elapsed {
+            0 => String::new(),
+            elapsed => format!(", {} in all", format::duration(Duration::from_millis(elapsed))),
+        };
+        writeln!(text, "  {stage:width$}  {}{elapsed}", ends.join(", ")).expect("a string");
+    }
+    let shown = &others[..others.len().min(MOST)];
+    text += &nodes_text(shown);
+    if others.len() > shown.len() {
+        writeln!(text, "  and {} more without a result: --json", others.len() - shown.len())
+            .expect("a string");
+    }
+    text
 }
 
 /// A line for each node, and what went wrong in it.

@@ -2,22 +2,35 @@
 
 use std::path::Path;
 
+use plotters::style::RGBColor;
+
 use super::PlotError;
-use super::canvas::{BLUE, Canvas, Frame, GREY, PALE, TICK, shorten, text_width};
+use super::canvas::{BLUE, Canvas, Frame, GREY, PALE, TICK, VERMILION, text_width};
 use super::chart::{AxisText, Entry, MARGIN, Mark, Panel, heading};
 use super::grid::{ANNOTATED, Bar, Cell, Grid};
 use super::ramp::{self, VIRIDIS};
 use super::scale::{Scale, Ticks, extent, is_shown, number, significant, spreads};
 
-/// One point of a sweep over one axis.
+/// One point of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepPoint {
-    /// The swept value as the experiment file writes it.
+    /// Its values as the experiment file writes them.
     pub label: String,
-    /// The swept value where it is a number.
-    pub value: Option<f64>,
     /// The metric of each seed; NaN where it is undefined.
     pub metrics: Vec<f64>,
+    /// Whether it is the one that the sweep chose.
+    pub is_chosen: bool,
+    /// Whether the metrics are those of fresh seeds, which had no say in which points came so far.
+    pub is_fresh: bool,
+}
+
+/// How the numbers of an axis lie beside each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spacing {
+    Linear,
+    Logarithmic,
+    /// Logarithmic where they are positive and spread over more than a decade.
+    ByValues,
 }
 
 /// A sweep over two axes.
@@ -30,10 +43,12 @@ pub struct SweepGrid {
     pub y_labels: Vec<String>,
     /// The metric of each seed, for each pair of values: `y_labels x x_labels`, row by row.
     pub metrics: Vec<Vec<f64>>,
+    /// The number of the pair that the sweep chose.
+    pub chosen: Option<usize>,
 }
 
 /// Mean and standard deviation (of a sample) of what is finite in `values`.
-fn summary(values: &[f64]) -> Option<(f64, Option<f64>)> {
+pub(super) fn summary(values: &[f64]) -> Option<(f64, Option<f64>)> {
     let finite: Vec<_> = values.iter().copied().filter(|value| is_shown(*value)).collect();
     let n = finite.len() as f64;
     let mean = finite.iter().sum::<f64>() / n;
@@ -42,59 +57,73 @@ fn summary(values: &[f64]) -> Option<(f64, Option<f64>)> {
     (!finite.is_empty()).then(|| (mean, (finite.len() > 1).then(deviation)))
 }
 
-/// Draws a metric over the values of one axis: each trial as a ring, mean and standard deviation over trials as a dot with an error bar.
+/// The error of a figure without any number.
+pub(super) fn nothing() -> PlotError {
+    PlotError::NoData { figure: "sweep", expected: "at least one trial with a finite metric" }
+}
+
+/// The colour of a point's mean: where some have fresh seeds, what has none stands behind.
 ///
-/// Numbers lie on a linear axis, or on a logarithmic one where they spread over more than a decade; anything else in the order given.
+/// * `has_fresh`: whether some have
+pub(super) fn color_of(point: &SweepPoint, has_fresh: bool) -> RGBColor {
+    match point {
+        SweepPoint { is_chosen: true, .. } => VERMILION,
+        SweepPoint { is_fresh: false, .. } if has_fresh => GREY,
+        _ => BLUE,
+    }
+}
+
+/// What tells the marks of some points apart; nothing where there is nothing to tell.
+pub(super) fn legend<'p>(points: impl Iterator<Item = &'p SweepPoint> + Clone) -> Vec<Entry> {
+    let shown = |point: &&SweepPoint| summary(&point.metrics).is_some();
+    let points = points.filter(shown);
+    let has = |is: fn(&SweepPoint) -> bool| points.clone().any(is);
+    let is_repeated = has(|point| summary(&point.metrics).is_some_and(|(_, sd)| sd.is_some()));
+    let dot = |color, text| Entry::new(Mark::Dots, color, 7.0, text);
+    let mut entries = Vec::new();
+    if is_repeated {
+        entries.push(dot(BLUE, "Mean ± standard deviation over trials"));
+        entries.push(Entry::new(Mark::Ring, GREY, 6.0, "Single trials"));
+    }
+    if has(|point| point.is_chosen) {
+        entries.push(dot(VERMILION, "Chosen"));
+    }
+    if has(|point| point.is_fresh) && has(|point| !point.is_fresh) {
+        entries.push(dot(GREY, "Without fresh seeds"));
+    }
+    entries
+}
+
+/// Draws a metric over the numbers of one axis: each trial as a ring, mean and standard deviation over trials as a dot with an error bar.
+///
+/// * `points`: each with its number on the axis
 ///
 /// # Errors
 /// [`PlotError::NoData`] when no metric is a finite number; [`PlotError::Write`].
 pub fn sweep_line(
     axis: &str,
+    spacing: Spacing,
     metric: &str,
-    points: &[SweepPoint],
+    points: &[(f64, SweepPoint)],
     path: &Path,
 ) -> Result<(), PlotError> {
-    if extent(points.iter().flat_map(|point| point.metrics.iter().copied())).is_none() {
-        return Err(PlotError::NoData {
-            figure: "sweep",
-            expected: "at least one trial with a finite metric",
-        });
-    }
-    let numbers: Option<Vec<f64>> =
-        points.iter().map(|point| point.value.filter(|value| is_shown(*value))).collect();
-    let mut placed: Vec<(f64, &SweepPoint)> = match &numbers {
-        Some(numbers) => numbers.iter().copied().zip(points).collect(),
-        None => points.iter().enumerate().map(|(index, point)| (index as f64, point)).collect(),
-    };
+    let mut placed: Vec<(f64, &SweepPoint)> =
+        points.iter().map(|(x, point)| (*x, point)).filter(|(x, _)| is_shown(*x)).collect();
     placed.sort_by(|a, b| a.0.total_cmp(&b.0));
-
+    let metrics = || placed.iter().flat_map(|(_, point)| point.metrics.iter().copied());
+    if extent(metrics()).is_none() {
+        return Err(nothing());
+    }
     let canvas = Canvas::new(path, WIDTH, HEIGHT);
-    let repeated = points
-        .iter()
-        .any(|point| point.metrics.iter().filter(|value| is_shown(**value)).count() > 1);
-    let mark = if numbers.is_some() { Mark::LineWithDots } else { Mark::Dots };
-    let entries = [
-        Entry::new(mark, BLUE, 7.0, "Mean ± standard deviation over trials"),
-        Entry::new(Mark::Ring, GREY, 6.0, "Single trials"),
-    ];
-    // With one trial for each value there is nothing to tell apart.
-    let entries = if repeated { &entries[..] } else { &[] };
-    let top = heading(&canvas, MARGIN, WIDTH - MARGIN, &format!("{metric} by {axis}"), entries);
+    let entries = legend(placed.iter().map(|(_, point)| *point));
+    let top = heading(&canvas, MARGIN, WIDTH - MARGIN, &format!("{metric} by {axis}"), &entries);
     let outer = Frame { left: MARGIN, top, right: WIDTH - 44.0, bottom: HEIGHT - MARGIN };
 
     let positions: Vec<_> = placed.iter().map(|(x, _)| *x).collect();
-    let x_scale = if numbers.is_some() {
-        wide(&positions)
-    } else {
-        Scale::linear(-0.5, points.len() as f64 - 0.5)
-    };
-    let ticks = own_ticks(&x_scale, &placed, outer.width() - 130.0, numbers.is_none());
-    let reach = |point: &SweepPoint| {
-        let (mean, deviation) = summary(&point.metrics).unwrap_or((f64::NAN, None));
-        [mean - deviation.unwrap_or(0.0), mean + deviation.unwrap_or(0.0)]
-    };
-    let y_scale =
-        room(points.iter().flat_map(|point| point.metrics.iter().copied().chain(reach(point))));
+    let x_scale = wide(&positions, spacing);
+    let ticks = own_ticks(&x_scale, &placed, outer.width() - 130.0);
+    let reach = placed.iter().flat_map(|(_, point)| reach(point));
+    let y_scale = room(metrics().chain(reach));
     let panel = Panel::draw(
         &canvas,
         outer,
@@ -104,19 +133,29 @@ pub fn sweep_line(
         AxisText::new(metric),
     );
 
-    draw_trials(&canvas, &panel, &placed, numbers.is_some());
+    draw_trials(&canvas, &panel, &placed);
     panel.finish(&canvas);
     canvas.finish()
 }
 
-/// * `has_line`: values follow each other as numbers
-fn draw_trials(canvas: &Canvas, panel: &Panel, placed: &[(f64, &SweepPoint)], has_line: bool) {
+/// The ends of a point's error bar.
+pub(super) fn reach(point: &SweepPoint) -> [f64; 2] {
+    let (mean, deviation) = summary(&point.metrics).unwrap_or((f64::NAN, None));
+    [mean - deviation.unwrap_or(0.0), mean + deviation.unwrap_or(0.0)]
+}
+
+fn draw_trials(canvas: &Canvas, panel: &Panel, placed: &[(f64, &SweepPoint)]) {
+    let has_fresh = placed.iter().any(|(_, point)| point.is_fresh);
     let means: Vec<_> = placed
         .iter()
-        .filter_map(|(x, point)| summary(&point.metrics).map(|(mean, sd)| (*x, mean, sd)))
+        .filter_map(|(x, point)| {
+            let (mean, sd) = summary(&point.metrics)?;
+            Some((*x, mean, sd, color_of(point, has_fresh)))
+        })
         .collect();
-    if has_line {
-        canvas.line(means.iter().map(|&(x, mean, _)| panel.at(x, mean)), BLUE, 2.5);
+    // Means of fresh seeds and others make no line.
+    if placed.iter().all(|(_, point)| point.is_fresh == has_fresh) {
+        canvas.line(means.iter().map(|&(x, mean, ..)| panel.at(x, mean)), BLUE, 2.5);
     }
     for (x, point) in placed {
         let finite: Vec<_> =
@@ -129,23 +168,23 @@ fn draw_trials(canvas: &Canvas, panel: &Panel, placed: &[(f64, &SweepPoint)], ha
                 .for_each(|(px, py)| canvas.ring((px + 16.0, py), 6.0, GREY, 2.0));
         }
     }
-    for (x, mean, deviation) in means {
+    for (x, mean, deviation, color) in means {
         if let Some(deviation) = deviation {
             let ((px, low), (_, high)) =
                 (panel.at(x, mean - deviation), panel.at(x, mean + deviation));
-            canvas.vertical(px, high, low, BLUE, 2.0);
-            canvas.horizontal(px - 8.0, px + 8.0, high, BLUE, 2.0);
-            canvas.horizontal(px - 8.0, px + 8.0, low, BLUE, 2.0);
+            canvas.vertical(px, high, low, color, 2.0);
+            canvas.horizontal(px - 8.0, px + 8.0, high, color, 2.0);
+            canvas.horizontal(px - 8.0, px + 8.0, low, color, 2.0);
         }
-        canvas.dot(panel.at(x, mean), 7.0, BLUE);
+        canvas.dot(panel.at(x, mean), 7.0, color);
     }
 }
 
-const WIDTH: f64 = 1000.0;
+pub(super) const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 660.0;
 
 /// A scale over metrics, which are rarely read against zero.
-fn room(values: impl Iterator<Item = f64>) -> Scale {
+pub(super) fn room(values: impl Iterator<Item = f64>) -> Scale {
     let (low, high) = extent(values).unwrap_or((0.0, 1.0));
     if high - low > 1e-9 * low.abs().max(high.abs()) {
         Scale::linear(low - 0.08 * (high - low), high + 0.08 * (high - low))
@@ -155,9 +194,14 @@ fn room(values: impl Iterator<Item = f64>) -> Scale {
 }
 
 /// A scale over swept values with room for the outermost points.
-fn wide(values: &[f64]) -> Scale {
+fn wide(values: &[f64], spacing: Spacing) -> Scale {
     let (low, high) = extent(values.iter().copied()).unwrap_or((0.0, 1.0));
-    if low > 0.0 && spreads(values, 10.5) {
+    let is_logarithmic = match spacing {
+        Spacing::Linear => false,
+        Spacing::Logarithmic => high > low,
+        Spacing::ByValues => spreads(values, 10.5),
+    };
+    if low > 0.0 && is_logarithmic {
         return Scale::log(low, high, 0.08);
     }
     if high > low {
@@ -167,31 +211,18 @@ fn wide(values: &[f64]) -> Scale {
     }
 }
 
-/// The swept values themselves as marks, while they fit beside each other. Names always are marks, cut to their
-/// room.
-fn own_ticks(
-    scale: &Scale,
-    placed: &[(f64, &SweepPoint)],
-    width: f64,
-    named: bool,
-) -> Option<Ticks> {
+/// The swept values themselves as marks, while they fit beside each other.
+fn own_ticks(scale: &Scale, placed: &[(f64, &SweepPoint)], width: f64) -> Option<Ticks> {
     let at = |value: f64| scale.position(value) * width;
-    if named {
-        // Of more names than have room, some.
-        let stride = (60.0 * placed.len() as f64 / width).ceil().max(1.0) as usize;
-        let room = width * stride as f64 / placed.len() as f64 - 10.0;
-        let major = placed
-            .iter()
-            .step_by(stride)
-            .map(|(x, point)| (*x, shorten(&point.label, TICK, room)))
-            .collect();
-        return Some(Ticks { major, ..Ticks::default() });
-    }
-    let fits = placed.windows(2).all(|pair| {
-        let needed =
-            (text_width(&pair[0].1.label, TICK) + text_width(&pair[1].1.label, TICK)) / 2.0 + 16.0;
-        at(pair[1].0) - at(pair[0].0) >= needed
-    });
+    const LONGEST: f64 = 180.0;
+    let is_short = placed.iter().all(|(_, point)| text_width(&point.label, TICK) <= LONGEST);
+    let fits = is_short
+        && placed.windows(2).all(|pair| {
+            let needed = (text_width(&pair[0].1.label, TICK) + text_width(&pair[1].1.label, TICK))
+                / 2.0
+                + 16.0;
+            at(pair[1].0) - at(pair[0].0) >= needed
+        });
     fits.then(|| Ticks {
         major: placed.iter().map(|(x, point)| (*x, point.label.clone())).collect(),
         ..Ticks::default()
@@ -218,10 +249,7 @@ pub fn sweep_grid(grid: &SweepGrid, metric: &str, path: &Path) -> Result<(), Plo
     }
     let summaries: Vec<_> = grid.metrics.iter().map(|metrics| summary(metrics)).collect();
     let Some((low, high)) = extent(summaries.iter().flatten().map(|(mean, _)| *mean)) else {
-        return Err(PlotError::NoData {
-            figure: "sweep",
-            expected: "at least one trial with a finite metric",
-        });
+        return Err(nothing());
     };
     let scale =
         if high > low { Scale::linear(low, high) } else { Scale::fit_linear([low].into_iter()) };
@@ -246,6 +274,11 @@ pub fn sweep_grid(grid: &SweepGrid, metric: &str, path: &Path) -> Result<(), Plo
         if repeated { "Mean ± standard deviation over trials".to_owned() } else { String::new() };
     if missing {
         subtitle += if repeated { "; grey: no value" } else { "Grey: no value" };
+    }
+    if let Some(chosen) = grid.chosen.filter(|chosen| *chosen < width * height) {
+        let (x, y) = (&grid.x_labels[chosen % width], &grid.y_labels[chosen / width]);
+        let begin = if subtitle.is_empty() { "Chosen" } else { "; chosen" };
+        subtitle += &format!("{begin}: {} = {x}, {} = {y}", grid.x_name, grid.y_name);
     }
     let ticks = scale.ticks(5);
     let power = if ticks.exponent == 0 {

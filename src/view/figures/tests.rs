@@ -70,8 +70,22 @@ fn class_confusion(counts: [[u64; 2]; 2], path: &Path) -> Result<(), PlotError> 
     label_confusion(&labels, counts.as_flattened(), path)
 }
 
-fn point(label: &str, value: Option<f64>, metrics: &[f64]) -> SweepPoint {
-    SweepPoint { label: label.to_owned(), value, metrics: metrics.to_vec() }
+fn point(label: &str, metrics: &[f64]) -> SweepPoint {
+    let (label, metrics) = (label.to_owned(), metrics.to_vec());
+    SweepPoint { label, metrics, is_chosen: false, is_fresh: false }
+}
+
+fn line(
+    axis: &str,
+    metric: &str,
+    points: &[(f64, SweepPoint)],
+    path: &Path,
+) -> Result<(), PlotError> {
+    sweep_line(axis, Spacing::ByValues, metric, points, path)
+}
+
+fn list(points: &[SweepPoint]) -> SweepList {
+    SweepList { names: "rate · size".to_owned(), points: points.to_vec(), is_ranked: true }
 }
 
 fn grid(width: usize, height: usize, metric: impl Fn(usize) -> Vec<f64>) -> SweepGrid {
@@ -81,6 +95,7 @@ fn grid(width: usize, height: usize, metric: impl Fn(usize) -> Vec<f64>) -> Swee
         x_labels: (0..width).map(|index| format!("{index}e-5")).collect(),
         y_labels: (0..height).map(|index| index.to_string()).collect(),
         metrics: (0..width * height).map(metric).collect(),
+        chosen: Some(0),
     }
 }
 
@@ -178,13 +193,20 @@ fn extreme_values_are_drawn_or_refused() {
             assert!(drawn.iter().all(refused));
             let epochs = [EpochRow { epoch: 1, train: first, validation: second }];
             assert!(refused(&bytes(|path| epoch_losses(&epochs, path))));
-            let points =
-                [point("a", Some(first), &[second, first]), point("b", Some(second), &[1.0])];
-            picture(|path| sweep_line("axis", "metric", &points, path));
+            let points = [(first, point("a", &[second, first])), (second, point("b", &[1.0]))];
+            assert!(refused(&bytes(|path| line("axis", "metric", &points, path))));
             picture(|path| {
                 sweep_grid(&grid(2, 1, |index| vec![[first, 1.0][index], second]), "metric", path)
             });
         }
+    }
+}
+
+#[test]
+fn extreme_scores_of_points_are_drawn() {
+    for extreme in EXTREMES {
+        let points = [point("a", &[extreme, 0.5, extreme]), point("b", &[1.0])];
+        picture(|path| sweep_list(&list(&points), "metric", path));
     }
 }
 
@@ -231,8 +253,11 @@ fn labels_of_any_script_and_length_are_drawn() {
             labels[0] = label.to_owned();
             picture(|path| label_confusion(&labels, &counts, path));
         }
-        let points = [point(label, None, &[0.5, 0.6]), point("other", None, &[0.7])];
-        picture(|path| sweep_line(label, label, &points, path));
+        let points = [point(label, &[0.5, 0.6]), point("other", &[0.7])];
+        picture(|path| {
+            sweep_list(&SweepList { names: label.to_owned(), ..list(&points) }, label, path)
+        });
+        picture(|path| line(label, label, &[(1.0, points[0].clone())], path));
         let named = SweepGrid {
             x_name: label.to_owned(),
             y_name: label.to_owned(),
@@ -314,11 +339,13 @@ fn reliability_is_drawn_to_the_corners_and_without_texts() {
 #[test]
 fn sweeps_with_failed_trials_are_drawn() {
     let points = [
-        point("1e-5", Some(1e-5), &[]),
-        point("1e-2", Some(1e-2), &[0.5, f64::NAN]),
-        point("1e-3", Some(1e-3), &[0.4, 0.6]),
+        (1e-5, point("1e-5", &[])),
+        (1e-2, point("1e-2", &[0.5, f64::NAN])),
+        (1e-3, point("1e-3", &[0.4, 0.6])),
     ];
-    picture(|path| sweep_line("train.learning_rate", "evaluate.ner.span_f1", &points, path));
+    picture(|path| line("train.learning_rate", "evaluate.ner.span_f1", &points, path));
+    let all = points.map(|(_, point)| point);
+    picture(|path| sweep_list(&list(&all), "evaluate.ner.span_f1", path));
     picture(|path| {
         sweep_grid(
             &grid(
@@ -336,10 +363,14 @@ fn sweeps_with_failed_trials_are_drawn() {
 #[test]
 fn a_sweep_without_any_metric_is_refused() {
     assert!(matches!(
-        bytes(|path| sweep_line("a", "m", &[point("1", Some(1.0), &[f64::NAN])], path)),
+        bytes(|path| line("a", "m", &[(1.0, point("1", &[f64::NAN]))], path)),
         Err(PlotError::NoData { .. })
     ));
-    assert!(matches!(bytes(|path| sweep_line("a", "m", &[], path)), Err(PlotError::NoData { .. })));
+    assert!(matches!(bytes(|path| line("a", "m", &[], path)), Err(PlotError::NoData { .. })));
+    assert!(matches!(
+        bytes(|path| sweep_list(&list(&[]), "m", path)),
+        Err(PlotError::NoData { .. })
+    ));
     assert!(matches!(
         bytes(|path| sweep_grid(&grid(2, 2, |_| Vec::new()), "m", path)),
         Err(PlotError::NoData { .. })

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::contents::{Contents, Item, Source, part_of};
 use super::error::PublishError;
-use super::places::{BEST, FIRST};
+use super::places::{BEST, FIRST, TRIAL};
 use super::{pictures, tables};
 use crate::engine::plan::{Objective, SweepShape};
 use crate::engine::runs::{Results, TrialResults};
@@ -197,7 +197,7 @@ impl Making<'_> {
         made.contents.add_part(name.to_owned(), files(results, of, true));
         self.write_experiment(Part::Trial(of, Some(name))).map_err(io)?;
         let label = format!("{}\n", row.label);
-        std::fs::write(folder.join(name).join("trial.txt"), label).map_err(io)?;
+        std::fs::write(folder.join(name).join(TRIAL), label).map_err(io)?;
         made.best = shape.objective.is_some().then(|| (row.label.to_owned(), row.scores.clone()));
         Ok(Some(row.index))
     }
@@ -237,7 +237,8 @@ fn files(results: &Results, trial: &TrialResults, with_large: bool) -> Vec<(Stri
 fn drawn_from(folder: &Path, endings: &[&str]) -> io::Result<String> {
     let mut tables = Contents::default();
     tables.add_made(folder)?;
-    let mut text = format!("{} {}", env!("CARGO_PKG_VERSION"), endings.join(" "));
+    let (version, layout) = (env!("CARGO_PKG_VERSION"), pictures::LAYOUT);
+    let mut text = format!("{version} {layout} {}", endings.join(" "));
     for (name, item) in tables.items {
         text += &format!("\n{name} {}", item.blake3);
     }

@@ -6,12 +6,16 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::error::PublishError;
-use crate::engine::plan::{SweepShape, value_text};
+use crate::engine::plan::{Along, SweepShape, value_text};
 use crate::engine::runs::{Results, TrialResults};
 use crate::engine::stage::Score;
-use crate::view::figures::{self, PlotError, SweepGrid, SweepPoint, sweep_grid, sweep_line};
-use crate::view::rows::PointRows;
+use crate::view::figures::{
+    self, PlotError, Spacing, SweepGrid, SweepList, SweepPoint, sweep_grid, sweep_line, sweep_list,
+};
+use crate::view::rows::{PointRows, ranked};
 
+/// Raised when pictures show the same in another way, so that those of old results are drawn anew.
+pub const LAYOUT: u32 = 2;
 /// What pictures end with.
 const PNG: &str = ".png";
 const SVG: &str = ".svg";
@@ -71,59 +75,99 @@ pub fn draw(
     Ok(warnings)
 }
 
-/// Draws a score of points.
+/// Draws a score of points: over the numbers of the only axis, as a map over two, and else as a list.
 fn draw_one(
     shape: &SweepShape,
     points: &[&PointRows<'_>],
     name: &str,
     path: &Path,
 ) -> Result<(), PlotError> {
-    let metrics =
-        |point: &PointRows<'_>| point.scores(name).into_iter().map(Score::value).collect();
-    match shape.axes.as_slice() {
-        [(y_name, y_values), (x_name, x_values)]
-            if points.len() == x_values.len() * y_values.len() =>
-        {
-            let texts = |values: &[Value]| values.iter().map(value_text).collect();
-            let grid = SweepGrid {
-                x_name: x_name.to_string(),
-                y_name: y_name.to_string(),
-                x_labels: texts(x_values),
-                y_labels: texts(y_values),
-                metrics: cells(points, y_values, x_values)
-                    .into_iter()
-                    .map(|point| point.map_or_else(Vec::new, metrics))
-                    .collect(),
-            };
-            sweep_grid(&grid, name, path)
-        }
-        axes => {
-            // With one axis its values are numbers or names; with more, or none, each point is a name.
-            let axis = if let [(axis, _)] = axes { axis } else { "point" };
-            let points: Vec<_> = points
+    let ranking = shape.objective.as_ref().map(|objective| ranked(shape, objective, points));
+    let chosen = ranking.as_ref().filter(|(_, has_best)| *has_best).map(|(places, _)| places[0]);
+    let point = |place: usize| sweep_point(points[place], name, chosen == Some(place));
+    if let [(y_name, y_values), (x_name, x_values)] = shape.axes.as_slice()
+        && is_grid(shape, points)
+    {
+        let texts = |values: &[Value]| values.iter().map(plain).collect();
+        let cells = cells(points, y_values, x_values);
+        let grid = SweepGrid {
+            x_name: x_name.clone(),
+            y_name: y_name.clone(),
+            x_labels: texts(x_values),
+            y_labels: texts(y_values),
+            metrics: cells
                 .iter()
-                .map(|point| sweep_point(axes.len() == 1, point, metrics(point)))
-                .collect();
-            sweep_line(axis, name, &points, path)
+                .map(|place| place.map_or_else(Vec::new, |place| point(place).metrics))
+                .collect(),
+            chosen: cells.iter().position(|place| place.is_some() && *place == chosen),
+        };
+        return sweep_grid(&grid, name, path);
+    }
+    if let [(axis, _)] = shape.axes.as_slice()
+        && let Some(numbers) = numbers(shape, points)
+    {
+        let points: Vec<(f64, SweepPoint)> =
+            numbers.into_iter().zip((0..points.len()).map(point)).collect();
+        return sweep_line(axis, spacing(shape), name, &points, path);
+    }
+    let mut places: Vec<usize> = (0..points.len()).collect();
+    let mut is_ranked = false;
+    match (shape.axes.as_slice(), ranking) {
+        // The values of the only axis stand as the file lists them.
+        ([(_, values)], _) => {
+            let listed = |place: &usize| match points[*place].point.values.as_slice() {
+                [(_, value)] => values.iter().position(|it| it == value).unwrap_or(values.len()),
+                _ => values.len(),
+            };
+            places.sort_by_key(listed);
         }
+        (_, Some((ranked, _))) => (places, is_ranked) = (ranked, true),
+        _ => {}
+    }
+    let names: Vec<&str> = shape.axes.iter().map(|(axis, _)| axis.as_str()).collect();
+    let points = places.into_iter().map(point).collect();
+    sweep_list(&SweepList { names: names.join(" · "), points, is_ranked }, name, path)
+}
+
+/// Whether there is a point of one sort for each pair of listed values.
+fn is_grid(shape: &SweepShape, points: &[&PointRows<'_>]) -> bool {
+    let pairs: usize = shape.axes.iter().map(|(_, values)| values.len()).product();
+    let is_listed = !shape.along.iter().any(|along| along.is_range());
+    let is_fresh = points.iter().any(|point| point.level.is_fresh);
+    is_listed && points.len() == pairs && points.iter().all(|it| it.level.is_fresh == is_fresh)
+}
+
+/// Where points lie on the only axis; `None` where it is one of names.
+fn numbers(shape: &SweepShape, points: &[&PointRows<'_>]) -> Option<Vec<f64>> {
+    let number = |point: &&PointRows<'_>| point.point.values.first()?.1.as_f64();
+    let is_choice = shape.along.first() == Some(&Along::Choice);
+    points.iter().map(number).collect::<Option<_>>().filter(|_| !is_choice)
+}
+
+/// A range is drawn as it is drawn from; of a list the values themselves say how.
+fn spacing(shape: &SweepShape) -> Spacing {
+    match shape.along.first() {
+        Some(Along::Log) => Spacing::Logarithmic,
+        Some(Along::Uniform | Along::Int) => Spacing::Linear,
+        Some(Along::List | Along::Choice) | None => Spacing::ByValues,
     }
 }
 
-/// The point of each pair of values, row by row, in whichever order points were tried.
-fn cells<'a, 'p>(
-    points: &[&'a PointRows<'p>],
-    y_values: &[Value],
-    x_values: &[Value],
-) -> Vec<Option<&'a PointRows<'p>>> {
+/// The place of the point of each pair of values, row by row, in whichever order points were tried.
+fn cells(points: &[&PointRows<'_>], y_values: &[Value], x_values: &[Value]) -> Vec<Option<usize>> {
     let name = |y: &Value, x: &Value| format!("{y}\n{x}");
-    let named = |point: &'a PointRows<'p>| match point.point.values.as_slice() {
-        [(_, y), (_, x)] => Some((name(y, x), point)),
+    let named = |(place, point): (usize, &&PointRows<'_>)| match point.point.values.as_slice() {
+        [(_, y), (_, x)] => Some((name(y, x), place)),
         _ => None,
     };
-    let places: HashMap<String, &PointRows<'_>> =
-        points.iter().copied().filter_map(named).collect();
+    let places: HashMap<String, usize> = points.iter().enumerate().filter_map(named).collect();
     let rows = y_values.iter().flat_map(|y| x_values.iter().map(move |x| name(y, x)));
     rows.map(|name| places.get(&name).copied()).collect()
+}
+
+/// A value as a person says it: a string without its quotes.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value_text(value), str::to_owned)
 }
 
 /// The name of a metric as that of a file. Scores of single labels name the label, and a label may be any text.
@@ -142,17 +186,12 @@ fn file_name(metric: &str) -> String {
     format!("{kept}-{}", &blake3::hash(metric.as_bytes()).to_hex()[..6])
 }
 
-fn sweep_point(one_axis: bool, point: &PointRows<'_>, metrics: Vec<f64>) -> SweepPoint {
-    match point.point.values.as_slice() {
-        [(_, value)] if one_axis => {
-            SweepPoint { label: value_text(value), value: value.as_f64(), metrics }
-        }
-        _ => {
-            let label = &*point.point.label;
-            let label = if label.is_empty() { "all" } else { label }.to_owned();
-            SweepPoint { label, value: None, metrics }
-        }
-    }
+/// * `name`: of the score
+fn sweep_point(point: &PointRows<'_>, name: &str, is_chosen: bool) -> SweepPoint {
+    let texts = point.point.texts.join(" · ");
+    let label = if texts.is_empty() { "all".to_owned() } else { texts };
+    let metrics = point.scores(name).into_iter().map(Score::value).collect();
+    SweepPoint { label, metrics, is_chosen, is_fresh: point.level.is_fresh }
 }
 
 #[cfg(test)]

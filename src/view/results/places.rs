@@ -17,6 +17,8 @@ use crate::engine::store::Store;
 /// The folders of a sweep's results in which those of the trial lie that stands for the others: with an objective, and without one.
 pub(super) const BEST: &str = "best";
 pub(super) const FIRST: &str = "first";
+/// The file there that says which trial that is.
+pub(super) const TRIAL: &str = "trial.txt";
 
 /// The folder of a trained model among the results in `folder`: the experiment's own, else that of the trial that stands for a sweep. Results may
 /// have been copied elsewhere, without the records of their run, so that their names are all there is to go by.
@@ -25,6 +27,15 @@ pub fn model_in(folder: &Path) -> Option<PathBuf> {
     let of_trials = [BEST, FIRST].map(|trial| folder.join(trial));
     let folders = std::iter::once(folder.to_owned()).chain(of_trials);
     folders.map(|folder| folder.join("model")).find(|model| model.is_dir())
+}
+
+/// The folder of the trial that `folder` stands for among the results of a sweep, as `best` does; `None` where it stands for none.
+#[must_use]
+pub fn trial_behind(folder: &Path) -> Option<PathBuf> {
+    let is_named = [BEST, FIRST].iter().any(|name| folder.ends_with(name));
+    let label = regular::read_to_string(&folder.join(TRIAL)).ok().filter(|_| is_named)?;
+    let trial = folder.parent()?.join(part_of(label.trim_end()));
+    trial.is_dir().then_some(trial)
 }
 
 /// Says before anything runs whether the results will have a place.
