@@ -31,7 +31,7 @@ pub use difference::{Compare, Comparison, Difference, Over};
 pub use marked::{Mark, marked};
 pub use mlflow::{ExportError, Exported, MlflowStore};
 pub use pairs::{SIGNIFICANT, pairs_for, too_few};
-pub use report::{Background, Setting};
+pub use report::{Background, Searched, Setting};
 pub use results::{
     Again, Part, PublishError, Published, Task, bring_over, check_place, earlier, experiment_of,
     made_by, model_in, publish, trial_behind, unpublished,

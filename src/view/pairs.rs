@@ -22,8 +22,13 @@ pub fn too_few(pairs: usize) -> Option<String> {
     let (least, fewest) = (smallest_p(pairs), pairs_for(SIGNIFICANT));
     let seeds = super::format::counted(pairs, "seed");
     (least > SIGNIFICANT).then(|| {
+        // One pair has one sign, and p says nothing.
+        let p = match pairs {
+            1 => "p is 1 whatever the scores are".to_owned(),
+            _ => format!("p is {least} at least"),
+        };
         format!(
-            "{seeds} cannot show a difference: p is {least} at least, and {fewest} seeds are the fewest with which it can be {SIGNIFICANT} or less"
+            "{seeds} cannot show a difference: {p}, and {fewest} seeds are the fewest with which it can be {SIGNIFICANT} or less"
         )
     })
 }
@@ -37,6 +42,7 @@ mod tests {
         assert_eq!([1, 2, 5, 6].map(smallest_p), [1.0, 0.5, 0.0625, 0.03125]);
         assert_eq!(pairs_for(SIGNIFICANT), 6);
         assert_eq!([1, 5, 6].map(|pairs| too_few(pairs).is_some()), [true, true, false]);
+        assert!(too_few(1).expect("too few").contains("p is 1 whatever the scores are, and 6"));
         let said = too_few(2).expect("too few");
         assert!(said.starts_with("2 seeds cannot show a difference: p is 0.5 at least"), "{said}");
     }

@@ -7,10 +7,11 @@ use std::sync::{LazyLock, OnceLock};
 use serde_json::Value;
 
 use crate::engine::plan::{FOLD, Plan, RUNG, SEED};
-use crate::engine::spec::{Experiment, LONGEST_NAME, Origin};
+use crate::engine::search::Search;
+use crate::engine::spec::{Experiment, LONGEST_NAME, Method, Origin};
 use crate::engine::stage::StageKind;
 use crate::stages;
-use crate::view::{Background, Part, Setting};
+use crate::view::{Background, Part, Searched, Setting};
 
 /// Where the parameters of a kind hold paths, such as `path`, `sources[]` or `lookup.path`.
 #[derive(Default)]
@@ -71,7 +72,11 @@ pub fn background(experiment: &Experiment) -> Background {
         Setting { path, value, origin: if is_file { format!("{file}:{line}") } else { file } }
     };
     let settings = experiment.origins().into_iter().map(setting).collect();
-    Background { about: experiment.about.clone(), settings }
+    let is_auto = experiment.sweep.as_ref().is_some_and(|sweep| sweep.method() == Method::Auto);
+    // A file whose axes make no space has no results.
+    let search = Search::of(experiment).ok().flatten();
+    let searched = search.map(|search| Searched { by: search.method(), is_auto });
+    Background { about: experiment.about.clone(), settings, searched }
 }
 
 /// The experiment that makes a part of the results again, for a file in `folder`, and its pins.

@@ -23,7 +23,7 @@ pub fn has_steps(experiment: &Experiment) -> bool {
     experiment
         .sweep
         .as_ref()
-        .is_some_and(|sweep| sweep.method != Method::Grid || is_late || decides(sweep))
+        .is_some_and(|sweep| sweep.method() != Method::Grid || is_late || decides(sweep))
 }
 
 /// Whether a sweep tries some of its points again.

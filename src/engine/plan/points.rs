@@ -92,7 +92,7 @@ impl Points {
         let listed = Listed::of(axes, &mut points);
         let sizes = &listed.sizes;
         points.refused = experiment.sweep.as_ref().and_then(beyond_bounds);
-        let is_grid = experiment.sweep.as_ref().is_none_or(|sweep| sweep.method == Method::Grid);
+        let is_grid = experiment.sweep.as_ref().is_none_or(|sweep| sweep.method() == Method::Grid);
         if points.refused.is_some() || !is_grid {
             for number in 0..sizes.iter().copied().max().unwrap_or(1) {
                 let at: Vec<usize> = sizes.iter().map(|size| number.min(size - 1)).collect();
@@ -341,7 +341,7 @@ pub(super) fn too_many(message: String, sweep: &Sweep) -> Diagnostic {
 }
 
 fn sizes(sweep: &Sweep) -> impl Iterator<Item = usize> + '_ {
-    let is_grid = sweep.method == Method::Grid;
+    let is_grid = sweep.method() == Method::Grid;
     let entries = |of: Vec<usize>| sweep.axes[of[0]].values.len();
     let axes = sweep.dimensions().into_iter().filter(move |_| is_grid).map(entries);
     let points = sweep.points.filter(|_| !is_grid).map(|points| points.count);

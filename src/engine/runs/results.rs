@@ -126,7 +126,9 @@ impl Results {
                 &of_labels
             }
         };
-        let stages: Vec<Stage> = outline.stages.iter().map(|of| Stage::of(of, kinds)).collect();
+        let mut stages: Vec<Stage> = outline.stages.iter().map(|of| Stage::of(of, kinds)).collect();
+        let objective = outline.sweep.as_ref().and_then(|sweep| sweep.objective.as_ref());
+        Stage::show(&mut stages, objective.map(|objective| objective.path().0));
         let points: Vec<Arc<TriedPoint>> = outline.points.iter().cloned().map(Arc::new).collect();
         let trial = |(index, of): (u32, &OutlinedTrial)| TrialResults {
             index,
@@ -407,6 +409,19 @@ impl Results {
         self.caveats_among(nodes)
     }
 
+    /// What the scores of one stage of a trial are to be read with.
+    ///
+    /// # Errors
+    /// As [`caveats`](Self::caveats).
+    pub fn caveats_of_stage(
+        &self,
+        trial: &TrialResults,
+        stage: &str,
+    ) -> Result<Vec<Caveat>, Unreadable> {
+        let entries = self.entries(trial).filter(|(of, ..)| *of.name == *stage);
+        self.caveats_among(entries.map(|(_, node, _)| node))
+    }
+
     fn caveats_among(
         &self,
         nodes: impl IntoIterator<Item = usize>,
@@ -431,6 +446,17 @@ impl Stage {
             is_late: outlined.is_late,
             is_aside: kind.is_some_and(|kind| kind.aside),
             inputs: outlined.inputs.clone(),
+        }
+    }
+
+    /// Shows by itself what trials are judged by, and what is scored where nothing else is.
+    ///
+    /// * `judging`: the stage of a sweep's objective
+    fn show(stages: &mut [Self], judging: Option<&str>) {
+        let is_scored = |stage: &Self| stage.output.is_some_and(|output| output.metrics.is_some());
+        let has_others = stages.iter().any(|stage| is_scored(stage) && !stage.is_aside);
+        for stage in stages {
+            stage.is_aside &= has_others && judging != Some(&*stage.name);
         }
     }
 

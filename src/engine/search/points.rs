@@ -77,14 +77,14 @@ impl<'e> Search<'e> {
     /// When its axes make no space.
     pub fn of(experiment: &'e Experiment) -> Result<Option<Self>, SpaceError> {
         let Some(sweep) = experiment.sweep.as_ref() else { return Ok(None) };
-        let Some(points) = sweep.points.filter(|_| sweep.method != spec::Method::Grid) else {
+        let Some(points) = sweep.points.filter(|_| sweep.method() != spec::Method::Grid) else {
             return Ok(None);
         };
         let dimensions = sweep.dimensions();
         let skips = sweep.skip.iter().map(|skip| skipped(skip, &sweep.axes, &dimensions)).collect();
         let along = dimensions.iter().map(|of| along(&sweep.axes[of[0]])).collect();
         let space = Space::new(along, skips)?;
-        let method = match sweep.method {
+        let method = match sweep.method() {
             spec::Method::Random => Method::Random,
             spec::Method::Tpe => Method::Tpe,
             spec::Method::Gp => Method::Gp,
@@ -114,6 +114,12 @@ impl<'e> Search<'e> {
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// By what points are proposed.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.method
     }
 
     /// A digest of all that a proposal depends on, but for results.

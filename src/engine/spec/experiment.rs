@@ -81,7 +81,7 @@ pub struct Reading {
 /// What varies between the trials of one file.
 #[derive(Debug, Clone)]
 pub struct Sweep {
-    pub method: Method,
+    pub method: Option<(Method, Span)>,
     pub objective: Option<(Objective, Span)>,
     pub seeds: Option<Seeds>,
     pub folds: Option<Folds>,
@@ -163,6 +163,12 @@ impl Choose {
 }
 
 impl Sweep {
+    /// How points are chosen.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.method.map_or(Method::Grid, |(method, _)| method)
+    }
+
     /// Which point is the best.
     #[must_use]
     pub fn choice(&self) -> Choose {

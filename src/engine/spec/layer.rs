@@ -68,7 +68,7 @@ pub(super) struct Unset {
 #[derive(Debug)]
 pub(super) struct SweepLayer {
     pub span: Span,
-    pub method: Option<Method>,
+    pub method: Option<(Method, Span)>,
     pub objective: Option<(Objective, Span)>,
     pub seeds: Option<Seeds>,
     pub folds: Option<Folds>,

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::command_line::{CommandLine, Member};
-use super::experiment::{Axis, Experiment, Method, Parameter, Seeds, StageDeclaration, Sweep};
+use super::experiment::{Axis, Experiment, Parameter, Seeds, StageDeclaration, Sweep};
 use super::layer::{Layer, StageLayer, SweepLayer, Unread, Unset};
 use super::names::{SAFE_NAME, listed, unsafe_name};
 use super::path::{self, AxisTarget, Named, ValuePath, Word};
@@ -118,7 +118,7 @@ impl<'a> Merge<'a> {
         self.unread.axes.extend(layer.unread.axes);
         let sweep = self.sweep.get_or_insert_with(|| empty_sweep(layer.span));
         sweep.span = layer.span;
-        sweep.method = layer.method.unwrap_or(sweep.method);
+        sweep.method = layer.method.or(sweep.method);
         sweep.objective = layer.objective.or(sweep.objective.take());
         sweep.seeds = layer.seeds.or(sweep.seeds.take());
         sweep.folds = layer.folds.or(sweep.folds);
@@ -300,7 +300,7 @@ impl<'a> Merge<'a> {
         sweep.from_command_line = from_command_line;
         if !axes.is_empty() {
             sweep.axes = axes;
-            sweep.method = Method::Grid;
+            sweep.method = None;
             (sweep.points, sweep.parallel) = (None, None);
             (sweep.finalists, sweep.fresh_seeds) = (None, None);
             sweep.rungs.clear();
@@ -496,14 +496,14 @@ fn remove_from(sweep: &mut Sweep, key: &str, axis: &[Word]) -> bool {
         ("fresh_seeds", []) => sweep.fresh_seeds.take().is_some(),
         ("rung", []) => !std::mem::take(&mut sweep.rungs).is_empty(),
         ("skip", []) => !std::mem::take(&mut sweep.skip).is_empty(),
-        ("method", []) => std::mem::replace(&mut sweep.method, Method::Grid) != Method::Grid,
+        ("method", []) => sweep.method.take().is_some(),
         _ => false,
     }
 }
 
 fn empty_sweep(span: Span) -> Sweep {
     Sweep {
-        method: Method::Grid,
+        method: None,
         objective: None,
         seeds: None,
         folds: None,

@@ -28,9 +28,9 @@ pub(super) fn check(
 
 /// Holds what a method needs against what there is.
 fn check_method(sweep: &Sweep, problems: &mut Problems) {
-    let name = sweep.method.name();
+    let name = sweep.method().name();
     let problem = |message: String, span: Span| Diagnostic::new("search", message).at(span);
-    if sweep.method == Method::Grid {
+    if sweep.method() == Method::Grid {
         const CHOOSES: &str = "a method that chooses points is `random`, `tpe`, `gp` or `auto`";
         for axis in sweep.axes.iter().filter(|axis| axis.along.is_range()) {
             let (axis, from, span) =

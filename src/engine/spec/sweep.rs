@@ -70,7 +70,7 @@ pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLaye
         _ if matches!(node.data, NodeData::Invalid) => {}
         "method" => {
             let named = named(reader, &node, "method", "method", &Method::ALL, Method::name);
-            sweep.method = named;
+            sweep.method = named.map(|method| (method, node.span));
         }
         "choose" => {
             let named = named(reader, &node, "choose", "rule", &Choose::ALL, Choose::name);

@@ -173,7 +173,7 @@ impl Experiment {
 
     fn write_sweep(&self, out: &mut String, rewrite: Rewrite<'_>) {
         let Some(sweep) = &self.sweep else { return };
-        let _ = writeln!(out, "\n[sweep]\nmethod = {}", quote(sweep.method.name()));
+        let _ = writeln!(out, "\n[sweep]\nmethod = {}", quote(sweep.method().name()));
         if let Some((objective, _)) = &sweep.objective {
             let _ = writeln!(out, "objective = {}", quote(&objective.to_string()));
         }
@@ -308,6 +308,9 @@ impl Experiment {
 ///
 /// * `add`: takes a path, what stands there, and its place
 fn sweep_origins(sweep: &Sweep, add: &mut dyn FnMut(String, String, Span)) {
+    if let Some((method, span)) = sweep.method {
+        add("sweep.method".to_owned(), quote(method.name()), span);
+    }
     if let Some((objective, span)) = &sweep.objective {
         add("sweep.objective".to_owned(), quote(&objective.to_string()), *span);
     }
@@ -345,6 +348,11 @@ fn sweep_origins(sweep: &Sweep, add: &mut dyn FnMut(String, String, Span)) {
         }
         if let Some((share, span)) = rung.keep {
             add(path("keep"), format!("{share:?}"), span);
+        }
+    }
+    for (number, skip) in sweep.skip.iter().enumerate() {
+        for (target, condition) in &skip.conditions {
+            add(format!("sweep.skip[{number}].{target}"), met(&condition.what), condition.span);
         }
     }
 }

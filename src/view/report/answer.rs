@@ -3,15 +3,17 @@
 use std::fmt::Write as _;
 
 use super::against::{self, values};
+use super::background::{Background, Searched, Setting};
 use super::chart::at;
-use super::html::{Section, brief, text};
+use super::html::{Section, anchor, brief, message, text};
 use super::material::Material;
 use super::numbers::{difference, margin, spread};
 use super::scale::{Scale, tick_text};
-use super::scores;
+use super::scores::{self, Weakest};
 use crate::base::shell;
 use crate::engine::plan::Choose;
-use crate::engine::stage::Exhibit;
+use crate::engine::search::Method;
+use crate::engine::stage::{Caveat, Exhibit};
 use crate::view::format;
 use crate::view::rows::{Moments, PointRows};
 
@@ -85,6 +87,8 @@ fn compared(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> Stri
         spread(&moments),
         certainty(material, metric, &moments)
     );
+    out += &judging(material);
+    out += &searched(material);
     out += &way(material, best);
     if material.shape.is_some_and(|shape| shape.choose == Choose::OneStandardError) {
         out += "<p class=how>Of the settings within one standard error of the best mean, the one nearest to the file\u{2019}s own values was chosen.</p>";
@@ -111,6 +115,45 @@ fn way(material: &Material<'_>, best: &PointRows<'_>) -> String {
     out
 }
 
+/// How the settings came to be tried, with who says so.
+fn searched(material: &Material<'_>) -> String {
+    /// What a sweep says beside its method, its objective and what is varied.
+    const KEYS: [&str; 7] =
+        ["points", "seeds", "folds", "parallel", "choose", "finalists", "fresh_seeds"];
+    let Background { searched, .. } = material.background;
+    let by = |searched: &Searched| match searched.by {
+        Method::Random => "at random",
+        Method::Tpe => "a tree-structured Parzen estimator",
+        Method::Gp => "a Gaussian process",
+    };
+    let why = match searched {
+        Some(Searched { by: Method::Gp, is_auto: true }) => ", since every axis is ordered",
+        Some(Searched { is_auto: true, .. }) => ", since not every axis is ordered",
+        _ => "",
+    };
+    let by = searched.as_ref().map_or("every combination that is not left out", by);
+    let said = |key: &str| {
+        let Setting { value, origin, .. } = material.background.setting(&format!("sweep.{key}"))?;
+        let said = format!("{key} = {value}");
+        Some(format!("<code>{}</code> ({})", brief(&said, 60), brief(origin, 60)))
+    };
+    let method = said("method").unwrap_or_else(|| "<code>method = \"grid\"</code>".to_owned());
+    let keys: String = KEYS.into_iter().filter_map(said).map(|said| format!(", {said}")).collect();
+    format!("<p class=how>How the settings were chosen: {method}, {by}{why}{keys}.</p>")
+}
+
+/// What the scores that judged the settings are to be read with.
+fn judging(material: &Material<'_>) -> String {
+    const SHOWN: usize = 2;
+    let one = |caveat: &Caveat| {
+        format!(
+            "<p class=alert><b>To be read with:</b> {}. <a href=\"#caveats\">All caveats</a></p>",
+            message(&caveat.message)
+        )
+    };
+    material.judging.iter().take(SHOWN).map(one).collect()
+}
+
 /// How sure a mean is.
 fn certainty(material: &Material<'_>, metric: &str, moments: &Moments) -> String {
     let mut said = Vec::new();
@@ -134,7 +177,7 @@ fn certainty(material: &Material<'_>, metric: &str, moments: &Moments) -> String
             || "texts".to_owned(),
             |field| format!("all texts of a <code>{}</code>", text(field)),
         );
-        let whose = if moments.count > 1 { "its first trial" } else { "it" };
+        let whose = if moments.count > 1 { material.first_trial(metric) } else { "it".to_owned() };
         said.push(format!(
             "on as many other texts {whose} would score {} to {} (95 % of the draws of {drawn})",
             number(low),
@@ -192,36 +235,57 @@ fn others(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> String
     format!("<h3>Its other scores</h3><ul class=plain>{items}</ul>")
 }
 
-/// Where the model fails, in a line, and where to read on.
+/// Where the model fails, in a line for each sort of labels, and where to read on.
 fn weakest(material: &Material<'_>) -> String {
     const NAMED: usize = 4;
-    let has = |is: fn(&Exhibit) -> bool| material.exhibits.iter().any(|of| of.it.iter().any(is));
-    let labels = scores::weakest(material);
-    let links = [
-        (labels.is_some(), "labels", "labels"),
-        (has(|it| matches!(it, Exhibit::Matrix(_))), "confusion", "what was taken for what"),
-        (has(|it| matches!(it, Exhibit::Mistakes(_))), "mistakes", "the worst mistakes"),
-    ];
-    let links: Vec<String> = links
-        .into_iter()
-        .filter(|(is_there, ..)| *is_there)
-        .map(|(_, id, name)| format!("<a href=\"#{id}\">{name}</a>"))
-        .collect();
-    if links.is_empty() {
-        return String::new();
-    }
-    let mut out = "<h3>Where it fails</h3><p>".to_owned();
-    if let Some((path, labels)) = labels {
-        let named: Vec<String> = labels
+    let (weakest, stage) = (scores::weakest(material), scores::decisive_stage(material));
+    let mut links = Vec::new();
+    for (is, id, name) in [
+        (
+            (|it| matches!(it, Exhibit::Matrix(_))) as fn(&Exhibit) -> bool,
+            "confusion",
+            "what was taken for what",
+        ),
+        (|it| matches!(it, Exhibit::Mistakes(_)), "mistakes", "the worst mistakes"),
+    ] {
+        let having: Vec<&String> = material
+            .exhibits
             .iter()
-            .take(NAMED)
-            .map(|(label, score)| format!("{} {}", brief(label, 30), format::number(*score)))
+            .filter(|of| of.it.iter().any(is))
+            .map(|of| &of.stage)
             .collect();
-        write!(out, "The weakest of <code>{}</code>: {}. ", text(path), named.join(", "))
+        // A section of one stage has no parts.
+        let part = having.iter().find(|of| having.len() > 1 && Some(of.as_str()) == stage);
+        let id = part.map_or_else(|| id.to_owned(), |stage| anchor(id, stage));
+        if !having.is_empty() {
+            links.push(format!("<a href=\"#{id}\">{name}</a>"));
+        }
+    }
+    let mut out = String::new();
+    for Weakest { before, labels } in &weakest {
+        let named = labels.iter().take(NAMED).map(|(label, score, count)| {
+            let count = count.map_or_else(String::new, |it| {
+                format!(" ({})", format::grouped(it.round() as u64))
+            });
+            format!("{} {}{count}", brief(label, 30), format::number(*score))
+        });
+        write!(
+            out,
+            "<p>The weakest of <a href=\"#{}\"><code>{}</code></a>, with how many there are: {}.</p>",
+            anchor("labels", before),
+            text(before),
+            named.collect::<Vec<_>>().join(", ")
+        )
+        .expect("a string");
+    }
+    if let Some(stage) = stage.filter(|_| weakest.is_empty()) {
+        write!(out, "<p>No label of <code>{}</code> has a score below 1.</p>", text(stage))
             .expect("a string");
     }
-    write!(out, "All: {}.</p>", links.join(", ")).expect("a string");
-    out
+    if !links.is_empty() {
+        write!(out, "<p>To look at: {}.</p>", links.join(", ")).expect("a string");
+    }
+    if out.is_empty() { out } else { format!("<h3>Where it fails</h3>{out}") }
 }
 
 /// How what was chosen is used by itself.
@@ -324,7 +388,7 @@ fn single(material: &Material<'_>, point: &PointRows<'_>) -> String {
     out
 }
 
-/// Points beside each other: every trial, the mean, and a standard deviation around it.
+/// Points below each other: every trial, the mean, and a standard deviation around it.
 fn forest(material: &Material<'_>, metric: &str) -> String {
     let own = material.own;
     let ranked = &material.order;
@@ -334,10 +398,10 @@ fn forest(material: &Material<'_>, metric: &str) -> String {
     if drawn.len() < 2 {
         return String::new();
     }
-    const ROW: f64 = 24.0;
-    const NAMES: f64 = 190.0;
-    const WIDTH: f64 = 640.0;
-    const VALUES: f64 = 120.0;
+    // A setting is named above what is drawn of it, so that a phone shows it whole.
+    const ROW: f64 = 36.0;
+    const WIDTH: f64 = 400.0;
+    const SIDE: f64 = 14.0;
     let scores = |place: &usize| {
         material.points[*place].scores(metric).into_iter().map(|score| score.value())
     };
@@ -352,17 +416,18 @@ fn forest(material: &Material<'_>, metric: &str) -> String {
         if is_share { ends.map(|end| end.clamp(0.0, 1.0)) } else { ends }
     };
     let scale = Scale::of(drawn.iter().flat_map(|place| scores(place).chain(ends(place))), false);
-    let x = |value: f64| NAMES + scale.place(value) * (WIDTH - NAMES - VALUES);
-    let height = ROW * drawn.len() as f64 + 26.0;
+    let x = |value: f64| SIDE + scale.place(value) * (WIDTH - 2.0 * SIDE);
+    let height = ROW * drawn.len() as f64 + 22.0;
     let mut out = String::new();
     for tick in &scale.ticks {
         let place = at(x(*tick));
-        write!(out, "<path class=grid d=\"M{place} 4V{}\"/><text class=tick x={place} y={} text-anchor=middle>{}</text>", height - 20.0, height - 6.0, tick_text(*tick)).expect("a string");
+        write!(out, "<path class=grid d=\"M{place} 4V{}\"/><text class=tick x={place} y={} text-anchor=middle>{}</text>", height - 18.0, height - 5.0, tick_text(*tick)).expect("a string");
     }
+    let has_fresh = drawn.iter().any(|place| material.points[*place].level.is_fresh);
     for (row, place) in drawn.iter().enumerate() {
         let point = &material.points[*place];
         let moments = point.moments(metric);
-        let middle = ROW * row as f64 + 16.0;
+        let (words, middle) = (ROW * row as f64 + 13.0, ROW * row as f64 + 25.0);
         let is_best = material.objective().is_some()
             && material.chosen.is_some_and(|(chosen, _)| chosen == *place);
         let class = if is_best { "best" } else { "" };
@@ -370,12 +435,13 @@ fn forest(material: &Material<'_>, metric: &str) -> String {
         if Some(*place) == own {
             name += " (file)";
         }
+        if point.level.is_fresh {
+            name += ", fresh seeds";
+        }
         let [low, high] = ends(place);
         write!(
             out,
-            "<g class=\"row {class}\"><text class=name x={} y={} text-anchor=end>{}</text>",
-            NAMES - 10.0,
-            middle + 4.0,
+            "<g class=\"row {class}\"><text class=name x=0 y={words}>{}</text>",
             text(&name)
         )
         .expect("a string");
@@ -386,14 +452,19 @@ fn forest(material: &Material<'_>, metric: &str) -> String {
                 .expect("a string");
         }
         let mean = at(x(moments.mean.unwrap_or(f64::NAN)));
-        write!(out, "<path class=mean d=\"M{mean} {}v14\"/><text class=value x={WIDTH} y={} text-anchor=end>{}</text></g>", middle - 7.0, middle + 4.0, spread(&moments)).expect("a string");
+        write!(out, "<path class=mean d=\"M{mean} {}v12\"/><text class=value x={WIDTH} y={words} text-anchor=end>{}</text></g>", middle - 6.0, spread(&moments)).expect("a string");
     }
     let title = format!(
         "{} of {}",
         text(metric),
         if material.objective().is_some() { "the best settings" } else { "the settings" }
     );
+    let fresh = if has_fresh {
+        "; fresh seeds: those by which nothing was chosen before, which compare with each other alone"
+    } else {
+        ""
+    };
     format!(
-        "<figure class=forest><figcaption><b>{title}</b><span class=unit>dots: trials; bar: mean; line: \u{b1} standard deviation</span></figcaption><div class=wide tabindex=0><svg viewBox=\"0 0 {WIDTH} {height}\" role=img aria-label=\"{title}, as in the table of trials\">{out}</svg></div></figure>"
+        "<figure class=forest><figcaption><b>{title}</b><span class=unit>dots: trials; bar: mean; line: \u{b1} standard deviation{fresh}</span></figcaption><svg viewBox=\"0 0 {WIDTH} {height}\" role=img aria-label=\"{title}, as in the table of trials\">{out}</svg></figure>"
     )
 }

@@ -1,6 +1,7 @@
 //! What is known of an experiment beside its results.
 
 use crate::engine::runs::TriedPoint;
+use crate::engine::search::Method;
 
 /// What is known of an experiment beside its results.
 #[derive(Debug, Clone, Default)]
@@ -8,6 +9,16 @@ pub struct Background {
     /// What its file says of itself.
     pub about: Option<String>,
     pub settings: Vec<Setting>,
+    /// How the points of a sweep are chosen; `None` of a grid.
+    pub searched: Option<Searched>,
+}
+
+/// How the points of a search are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Searched {
+    pub by: Method,
+    /// Whether the axes decided that, and not the file.
+    pub is_auto: bool,
 }
 
 /// A value of the experiment, and who gave it.
@@ -22,6 +33,12 @@ pub struct Setting {
 }
 
 impl Background {
+    /// What stands at a path.
+    #[must_use]
+    pub fn setting(&self, path: &str) -> Option<&Setting> {
+        self.settings.iter().find(|setting| setting.path == path)
+    }
+
     /// Whether the values of a point are those that the file gives without a sweep.
     #[must_use]
     pub fn gives(&self, point: &TriedPoint) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::chart::{Chart, Curve};
-use super::html::{Section, brief, cell, table, text};
+use super::html::{Section, anchor, brief, cell, table, text};
 use super::marked::{Mark, marked};
 use super::material::Material;
 use super::scores::UNSEEN;
@@ -22,9 +22,11 @@ const LISTED: usize = 12;
 /// One part of what stages show of themselves, stage by stage: those behind the first are folded, but for those that were scored for the chosen
 /// setting alone, which tell most.
 ///
+/// * `section`: what links call it
 /// * `class`: of what is around those of a stage
 fn by_stage(
     material: &Material<'_>,
+    section: &str,
     class: &str,
     of: impl Fn(&Exhibit) -> Option<String>,
 ) -> Option<String> {
@@ -35,6 +37,7 @@ fn by_stage(
         (stage, if is_bare { html } else { format!("<div class={class}>{html}</div>") })
     });
     let parts: Vec<(&String, String)> = parts.filter(|(_, html)| !html.is_empty()).collect();
+    let id = |stage: &str| anchor(section, stage);
     for (number, (stage, html)) in parts.iter().enumerate() {
         match (parts.len(), number) {
             (1, _) => out += html,
@@ -44,7 +47,8 @@ fn by_stage(
                 let late = if is_late { UNSEEN } else { "" };
                 write!(
                     out,
-                    "<details{open}><summary><code>{}</code>{late}</summary>{html}</details>",
+                    "<details{open} id=\"{}\"><summary><code>{}</code>{late}</summary>{html}</details>",
+                    id(stage),
                     text(stage)
                 )
                 .expect("a string");
@@ -55,12 +59,13 @@ fn by_stage(
 }
 
 pub fn confusion(material: &Material<'_>) -> Option<Section> {
-    let html = by_stage(material, "", |exhibit| match exhibit {
+    let html = by_stage(material, "confusion", "", |exhibit| match exhibit {
         Exhibit::Matrix(matrix) => Some(matrix_html(matrix)),
         _ => None,
     })?;
     let html = format!(
-        "<p>Rows are the truth, columns the answers. Shades are shares of a row: <span class=\"shade right\">right</span> and <span class=\"shade wrong\">wrong</span>.</p>{html}"
+        "<p>Rows are the truth, columns the answers. Shades are shares of a row: <span class=\"shade right\">right</span> and <span class=\"shade wrong\">wrong</span>.{}</p>{html}",
+        material.whose()
     );
     Some(Section { id: "confusion", title: "Confusion", html })
 }
@@ -174,7 +179,7 @@ pub fn curves(material: &Material<'_>) -> Option<Section> {
             curves,
         }
     };
-    let html = by_stage(material, "charts", |exhibit| match exhibit {
+    let html = by_stage(material, "curves", "charts", |exhibit| match exhibit {
         Exhibit::Plot(plot) => Some(chart(plot).figure(None)),
         _ => None,
     })?;
@@ -182,7 +187,8 @@ pub fn curves(material: &Material<'_>) -> Option<Section> {
         id: "curves",
         title: "Thresholds",
         html: format!(
-            "<p>What other thresholds would give, and how often answers of a score came true: below the dashed line they are surer than they should be.</p>{html}"
+            "<p>What other thresholds would give, and how often answers of a score came true: below the dashed line they are surer than they should be.{}</p>{html}",
+            material.whose()
         ),
     })
 }
@@ -222,21 +228,23 @@ pub fn groups(material: &Material<'_>) -> Option<Section> {
         };
         format!("{}{more}", table("", "", &head, &rows))
     };
-    let html = by_stage(material, "", |exhibit| match exhibit {
+    let html = by_stage(material, "groups", "", |exhibit| match exhibit {
         Exhibit::Table(table) => Some(of(table)),
         _ => None,
     })?;
-    let html = format!("<p>Scores of the texts that have something in common.</p>{html}");
+    let whose = material.whose();
+    let html = format!("<p>Scores of the texts that have something in common.{whose}</p>{html}");
     Some(Section { id: "groups", title: "Groups", html })
 }
 
 pub fn mistakes(material: &Material<'_>) -> Option<Section> {
-    let html = by_stage(material, "", |exhibit| match exhibit {
+    let html = by_stage(material, "mistakes", "", |exhibit| match exhibit {
         Exhibit::Mistakes(mistakes) => Some(mistakes_html(mistakes)),
         _ => None,
     })?;
     let html = format!(
-        "<p>The worst first: most wrong parts, and the surest of the wrong answers. <span class=\"m ok\">agreed</span> <span class=\"m miss\">missed</span> <span class=\"m made\">invented</span></p>{html}"
+        "<p>The worst first: most wrong parts, and the surest of the wrong answers. <span class=\"m ok\">agreed</span> <span class=\"m miss\">missed</span> <span class=\"m made\">invented</span>{}</p>{html}",
+        material.whose()
     );
     Some(Section { id: "mistakes", title: "Mistakes", html })
 }

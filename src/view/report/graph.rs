@@ -13,6 +13,8 @@ const BOX: [f64; 2] = [164.0, 46.0];
 const GAP: [f64; 2] = [14.0, 30.0];
 /// How far a wire swings out that goes around a box.
 const AROUND: f64 = 130.0;
+/// The most lines of what went wrong; all of them are in the run's log.
+const ERROR_LINES: usize = 12;
 /// Room for such wires.
 const SIDE: f64 = 18.0;
 
@@ -27,7 +29,9 @@ pub fn section(material: &Material<'_>) -> Option<Section> {
         let elapsed = step.elapsed_ms.map(Duration::from_millis);
         let shown = elapsed.map_or_else(|| "\u{2013}".to_owned(), format::duration);
         let error = step.error.as_ref().map_or_else(String::new, |error| {
-            format!("<br><span class=bad>{}</span>", brief(error, 300))
+            let lines: Vec<String> =
+                error.lines().take(ERROR_LINES).map(|line| brief(line, 300)).collect();
+            format!("<br><span class=bad>{}</span>", lines.join("<br>"))
         });
         format!(
             "<tr><td><code>{}</code><td>{}<td>{}{error}{}",

@@ -66,6 +66,18 @@ pub fn brief(foreign: &str, most: usize) -> String {
     format!("<span title=\"{}\">{}\u{2026}</span>", escaped(&whole), escaped(&cut))
 }
 
+/// What links call a part of a section.
+///
+/// * `part`: such as the name of a stage or of a score
+#[must_use]
+pub fn anchor(section: &str, part: &str) -> String {
+    let plain = |character: char| {
+        let is_plain = character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
+        if is_plain { character } else { '-' }
+    };
+    format!("{section}-{}", part.chars().map(plain).collect::<String>())
+}
+
 /// Data for the page's script, which no text in it can end.
 #[must_use]
 pub fn json(value: &serde_json::Value) -> String {

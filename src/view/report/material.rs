@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use super::background::Background;
+use super::background::{Background, Setting};
 use super::chart::thinned;
 use super::rivals::{self, Pair, Rival};
 use crate::base::shell;
@@ -11,6 +11,7 @@ use crate::engine::plan::{Objective, SweepShape};
 use crate::engine::runs::{Of, Results, RunFile, Step};
 use crate::engine::stage::{BESIDE, CardPart, Caveat, Exhibit, Intervals, Plot, StageError};
 use crate::view::difference::Compare;
+use crate::view::format;
 use crate::view::rows::{Names, PointRows, Row, judged, ranked};
 
 /// Points of a curve that is as small as a word.
@@ -51,6 +52,8 @@ pub struct Material<'a> {
     /// Stages that are shown beside others, such as baselines.
     pub asides: BTreeSet<String>,
     pub caveats: Vec<Caveat>,
+    /// Those of them that are about the scores by which the chosen trial was judged.
+    pub judging: Vec<Caveat>,
     /// Stages whose results are not there.
     pub missing: BTreeSet<String>,
 }
@@ -115,6 +118,7 @@ impl<'a> Material<'a> {
             cards: Vec::new(),
             keys: BTreeMap::new(),
             asides: results.asides(),
+            judging: Vec::new(),
             caveats: results.caveats().map_err(|error| unreadable(error.into()))?,
             missing: missing.clone(),
         };
@@ -136,6 +140,17 @@ impl<'a> Material<'a> {
             material.card_parts = results.card_parts(trial)?;
             material.cards = results.cards(trial);
             material.keys = results.keys(trial);
+            // Trials of earlier rungs were made with other parameters.
+            for (node, made_with) in results.made_with(trial) {
+                let step = material.steps.iter_mut().find(|step| step.name == node.stage);
+                if let (Some(step), Some(made_with)) = (step, made_with) {
+                    step.parameters.clone_from(&made_with.parameters);
+                }
+            }
+            if let Some(objective) = material.objective() {
+                let judging = results.caveats_of_stage(trial, objective.path().0);
+                material.judging = judging.map_err(|error| unreadable(error.into()))?;
+            }
         }
         material.rivals = material.compared(subject)?;
         Ok(material)
@@ -201,6 +216,13 @@ impl<'a> Material<'a> {
         self.chosen.map(|(place, _)| &self.points[place])
     }
 
+    /// What a rung sets of what stages have otherwise.
+    ///
+    /// * `parameter`: such as `train.stop_after`
+    pub fn set_on(&self, rung: usize, parameter: &str) -> Option<&'a Setting> {
+        self.background.setting(&format!("sweep.rung[{rung}].{parameter}"))
+    }
+
     /// Whether points are compared.
     pub fn compares(&self) -> bool {
         self.order.len() > 1
@@ -234,6 +256,29 @@ impl<'a> Material<'a> {
             Some((inside.to_owned(), name.clone()))
         });
         named.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The trial that is shown of several, with its score.
+    pub fn first_trial(&self, path: &str) -> String {
+        let score = self.chosen.and_then(|(_, row)| *row.scores.get(path)?);
+        let score = score.map_or_else(String::new, |it| format!(" ({})", format::score(it)));
+        format!("its first trial{score}")
+    }
+
+    /// Of which trial that is which is shown of one alone; nothing where there is one.
+    pub fn whose(&self) -> String {
+        let Some((place, row)) = self.chosen else { return String::new() };
+        let trials = self.points[place].shown().count();
+        let fold = row.fold.map(|fold| format!("fold {fold}"));
+        let seed = row.seeds.iter().flatten().next().map(|seed| format!("seed {seed}"));
+        let named: Vec<String> = fold.into_iter().chain(seed).collect();
+        let named =
+            if named.is_empty() { named.concat() } else { format!(" ({})", named.join(", ")) };
+        let setting = if self.compares() { " of the setting above" } else { "" };
+        if trials < 2 {
+            return String::new();
+        }
+        format!(" It is of the first of the {trials} trials{setting}{named}.")
     }
 
     /// Whether a score is of something that is shown beside.

@@ -36,7 +36,7 @@ mod tests;
 mod training;
 mod trials;
 
-pub use background::{Background, Setting};
+pub use background::{Background, Searched, Setting};
 pub use card::card;
 pub use material::{Material, Subject};
 pub use page::{layout, page};

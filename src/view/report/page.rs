@@ -33,7 +33,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// What the page is laid out by: raised by hand when the same material is laid out otherwise.
-const LAYOUT: u32 = 5;
+const LAYOUT: u32 = 6;
 
 /// What tells that a page was laid out as this program does it.
 #[must_use]

@@ -7,6 +7,7 @@ use super::html::text;
 use super::material::Material;
 use super::scale::{Scale, tick_text};
 use crate::engine::plan::Along;
+use crate::view::rows::PointRows;
 
 /// More ticks are not named.
 const TICKS: usize = 9;
@@ -41,16 +42,30 @@ impl Axis {
         if let Some(values) = numbers.filter(|_| along != Some(Along::Choice)) {
             return Self::of_numbers(name, along, values);
         }
+        // In the order of the file, in which a search does not try them.
+        let listed = material.shape.and_then(|shape| shape.axes.get(number));
+        let listed = listed.map_or(&[][..], |(_, values)| values);
+        let place = |point: &PointRows<'_>| {
+            let (_, value) = point.point.values.get(number)?;
+            listed.iter().position(|known| known == value)
+        };
+        let mut tried: Vec<(usize, &str)> = material
+            .points
+            .iter()
+            .map(|point| (place(point).unwrap_or(listed.len()), shown(point, number)))
+            .collect();
+        tried.sort_by_key(|(place, _)| *place);
         let mut choices: Vec<&str> = Vec::new();
-        let mut values = Vec::new();
-        for point in material.points {
-            let shown = point.point.texts.get(number).map_or("", |text| &**text);
-            let place = choices.iter().position(|known| *known == shown).unwrap_or_else(|| {
+        for (_, shown) in tried {
+            if !choices.contains(&shown) {
                 choices.push(shown);
-                choices.len() - 1
-            });
-            values.push(place as f64);
+            }
         }
+        let value = |point: &PointRows<'_>| {
+            let place = choices.iter().position(|known| *known == shown(point, number));
+            place.unwrap_or_default() as f64
+        };
+        let values: Vec<f64> = material.points.iter().map(value).collect();
         let last = (choices.len().max(2) - 1) as f64;
         let tick = |(place, choice): (usize, &&str)| {
             (place as f64 / last, choice.chars().take(NAME).collect())
@@ -92,6 +107,11 @@ impl Axis {
         let each = self.ticks.len().div_ceil(5).max(1);
         self.ticks.iter().step_by(each).cloned().collect()
     }
+}
+
+/// The value of a point along an axis, as the file spells it.
+fn shown<'p>(point: &'p PointRows<'_>, axis: usize) -> &'p str {
+    point.point.texts.get(axis).map_or("", |text| &**text)
 }
 
 /// * `scored`: the places of the points with a score, the best first

@@ -1,10 +1,11 @@
 //! Every score with its interval, and those of single labels.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::chart::at;
-use super::html::{Section, brief, number, table, text};
+use super::html::{Section, anchor, brief, number, table, text};
 use super::material::Material;
 use super::numbers::spread;
 use crate::view::format;
@@ -46,10 +47,21 @@ pub fn section(material: &Material<'_>) -> Option<Section> {
     } else {
         String::new()
     };
-    let whose = if trials > 1 { "the first trial\u{2019}s score" } else { "a score" };
-    let html = format!(
-        "<p>{means}The interval says within which {whose} would lie on as many other texts of the same kind, in 95 % of the draws (percentile bootstrap).</p>{tables}"
-    );
+    let has_intervals =
+        stages.iter().flat_map(|(_, names)| names).any(|name| material.interval(name).is_some());
+    let interval = if has_intervals {
+        let whose = if trials > 1 {
+            "the first trial\u{2019}s score, which stands before it,"
+        } else {
+            "a score"
+        };
+        format!(
+            "The interval says within which {whose} would lie on as many other texts of the same kind, in 95 % of the draws (percentile bootstrap)."
+        )
+    } else {
+        String::new()
+    };
+    let html = format!("<p>{means}{interval}</p>{tables}");
     Some(Section { id: "scores", title: "Scores", html })
 }
 
@@ -75,7 +87,15 @@ fn of_stage(material: &Material<'_>, best: &PointRows<'_>, stage: &str, names: &
         let shown = if moments.mean.is_none() { "undefined".to_owned() } else { spread(&moments) };
         let ends = interval.map_or_else(
             || "\u{2013}".to_owned(),
-            |[low, high]| format!("{}\u{2013}{}", format::number(low), format::number(high)),
+            |[low, high]| {
+                // That of one trial beside the mean of several would seem to be the mean's.
+                let whose = if moments.count > 1 {
+                    format!("<span class=unit>{}</span> ", material.first_trial(name))
+                } else {
+                    String::new()
+                };
+                format!("{whose}{}\u{2013}{}", format::number(low), format::number(high))
+            },
         );
         let others = material.beside(name);
         let values: Vec<f64> =
@@ -165,33 +185,65 @@ fn decisive(best: &PointRows<'_>, scores: &[(&str, &str)]) -> Option<Moments> {
     all.find(|it| !it.are_counts || it.mean.is_none())
 }
 
-/// Whether nothing was counted of a label: no text has it.
-fn is_absent(best: &PointRows<'_>, scores: &[(&str, &str)]) -> bool {
-    let counts = || {
-        let all = scores.iter().map(|(_, name)| best.moments(name));
-        all.filter(|it| it.are_counts).filter_map(|it| it.mean)
-    };
-    counts().next().is_some() && counts().all(|count| count == 0.0)
+/// What was counted of a label, such as how many texts have it.
+fn counts<'m>(
+    best: &'m PointRows<'_>,
+    scores: &'m [(&str, &str)],
+) -> impl Iterator<Item = f64> + 'm {
+    let all = scores.iter().map(|(_, name)| best.moments(name));
+    all.filter(|it| it.are_counts).filter_map(|it| it.mean)
 }
 
-/// The labels of the sort that says most of where the model fails, the weakest first: of what the choice has not seen, where there is that, those of
-/// which there are most. With what they are called in the names of scores.
+/// Whether nothing was counted of a label: no text has it.
+fn is_absent(best: &PointRows<'_>, scores: &[(&str, &str)]) -> bool {
+    let mut counted = counts(best, scores).peekable();
+    counted.peek().is_some() && counted.all(|count| count == 0.0)
+}
+
+/// The sorts of labels, those of the stage that says most of where the model fails first: what the choice has not seen, then what has most labels.
+fn telling<'a>(material: &Material<'a>, best: &PointRows<'_>) -> Vec<Labels<'a>> {
+    let mut groups = groups(material, best);
+    let key = |(before, labels): &Labels<'_>| {
+        Reverse((material.is_late(material.stage_of(before).0), labels.len()))
+    };
+    groups.sort_by_key(key);
+    groups
+}
+
+/// The stage whose labels say most of where the model fails.
 #[must_use]
-pub fn weakest<'a>(material: &Material<'a>) -> Option<(&'a str, Vec<(&'a str, f64)>)> {
-    let best = material.best()?;
-    let groups = groups(material, best);
-    let key = |(before, labels): &&Labels<'_>| {
-        (material.is_late(material.stage_of(before).0), labels.len())
+pub fn decisive_stage<'a>(material: &Material<'a>) -> Option<&'a str> {
+    let groups = telling(material, material.best()?);
+    groups.first().map(|(before, _)| before.split('.').next().unwrap_or(before))
+}
+
+/// The weakest labels of a sort.
+pub struct Weakest<'a> {
+    /// What they are called by in the names of scores.
+    pub before: &'a str,
+    /// Each with its score, and how many of it there are.
+    pub labels: Vec<(&'a str, f64, Option<f64>)>,
+}
+
+/// The labels of the decisive stage that have a score below 1, sort by sort, the weakest first.
+#[must_use]
+pub fn weakest<'a>(material: &Material<'a>) -> Vec<Weakest<'a>> {
+    let (Some(best), Some(stage)) = (material.best(), decisive_stage(material)) else {
+        return Vec::new();
     };
-    let (before, labels) = groups.iter().max_by_key(key)?;
-    let score = |(label, scores): (&&'a str, &Vec<(&str, &str)>)| {
-        let mean = decisive(best, scores)?.mean?;
-        (!is_absent(best, scores)).then_some((*label, mean))
+    let of_group = |(before, labels): &Labels<'a>| {
+        let score = |(label, scores): (&&'a str, &Vec<(&str, &str)>)| {
+            let mean = decisive(best, scores)?.mean?;
+            let is_weak = mean < 1.0 && !is_absent(best, scores);
+            is_weak.then(|| (*label, mean, counts(best, scores).next()))
+        };
+        let mut labels: Vec<_> = labels.iter().filter_map(score).collect();
+        labels.sort_by(|one, other| one.1.total_cmp(&other.1));
+        (!labels.is_empty()).then_some(Weakest { before, labels })
     };
-    let mut scores: Vec<(&str, f64)> = labels.iter().filter_map(score).collect();
-    scores.sort_by(|one, other| one.1.total_cmp(&other.1));
-    scores.retain(|(_, score)| *score < 1.0);
-    (!scores.is_empty()).then_some((*before, scores))
+    let groups = telling(material, best);
+    let own = groups.iter().filter(|(before, _)| material.stage_of(before).0 == stage);
+    own.filter_map(of_group).collect()
 }
 
 /// Scores of labels, a table for each sort of them.
@@ -225,7 +277,8 @@ pub fn labels(material: &Material<'_>) -> Option<Section> {
         let open = if number == largest || is_late { " open" } else { "" };
         write!(
             tables,
-            "<details{open}><summary><code>{}</code>, {}{late}</summary>{}</details>",
+            "<details{open} id=\"{}\"><summary><code>{}</code>, {}{late}</summary>{}</details>",
+            anchor("labels", before),
             text(before),
             format::counted(of.len(), "label"),
             table("labels", "", &head, &rows)

@@ -7,6 +7,8 @@ use super::html::{Section, brief, table, text};
 use super::material::Material;
 
 const LONGEST: usize = 90;
+/// What marks a parameter that not every rung has alike.
+const SET: &str = " <span class=tag>set by rungs</span>";
 
 pub fn section(material: &Material<'_>) -> Option<Section> {
     let settings = &material.background.settings;
@@ -16,10 +18,18 @@ pub fn section(material: &Material<'_>) -> Option<Section> {
     let head = ["setting", "value", "from"].map(|name| (name.to_owned(), false));
     let axes: Vec<&str> =
         material.shape.iter().flat_map(|shape| &shape.axes).map(|(axis, _)| &**axis).collect();
+    let (rung, rungs) = rungs(material);
     let row = |setting: &Setting| {
         let of_stage = setting.path.strip_prefix("stage.").unwrap_or(&setting.path);
-        let swept = if axes.contains(&of_stage) { " <span class=tag>swept</span>" } else { "" };
-        line(&setting.path, swept, &setting.value, &brief(&setting.origin, LONGEST))
+        // What the chosen trial was made with.
+        let set = material.set_on(rung, of_stage);
+        let note = match axes.contains(&of_stage) {
+            true => " <span class=tag>swept</span>",
+            false if (0..rungs).any(|rung| material.set_on(rung, of_stage).is_some()) => SET,
+            false => "",
+        };
+        let Setting { value, origin, .. } = set.unwrap_or(setting);
+        line(&setting.path, note, value, &brief(origin, LONGEST))
     };
     let rows: String = settings.iter().map(row).collect();
     let mut html = String::new();
@@ -31,10 +41,10 @@ pub fn section(material: &Material<'_>) -> Option<Section> {
         )
         .expect("a string");
     }
-    let defaults = defaults(material);
+    let defaults = defaults(material, &axes);
     if !defaults.is_empty() {
         let rows: String =
-            defaults.iter().map(|(path, value)| line(path, "", value, "default")).collect();
+            defaults.iter().map(|(path, note, value)| line(path, note, value, "default")).collect();
         let count = defaults.len();
         write!(
             html,
@@ -44,6 +54,13 @@ pub fn section(material: &Material<'_>) -> Option<Section> {
         .expect("a string");
     }
     Some(Section { id: "configuration", title: "Configuration", html })
+}
+
+/// The rung that the chosen trial is of, and how many there are.
+fn rungs(material: &Material<'_>) -> (usize, usize) {
+    let rungs = material.shape.map_or(0, |shape| shape.rungs);
+    let rung = material.best().map_or(rungs.saturating_sub(1), |best| best.level.rung);
+    (rung, rungs)
 }
 
 fn line(path: &str, note: &str, value: &str, origin: &str) -> String {
@@ -62,26 +79,31 @@ fn folded(count: usize, what: &str, table: &str) -> String {
 }
 
 /// The parameters that entries were made with and nobody gave.
-fn defaults(material: &Material<'_>) -> Vec<(String, String)> {
+///
+/// * `axes`: what is swept
+///
+/// Each with a tag where a rung sets another value.
+fn defaults(material: &Material<'_>, axes: &[&str]) -> Vec<(String, &'static str, String)> {
+    let (rung, rungs) = rungs(material);
     let settings = &material.background.settings;
     let is_given = |path: &str| {
         settings.iter().any(|setting| {
             let rest = setting.path.strip_prefix(path);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-                || setting
-                    .path
-                    .strip_prefix("sweep.over.")
-                    .is_some_and(|axis| path.strip_prefix("stage.") == Some(axis))
         })
     };
     let mut found = Vec::new();
     for step in &material.steps {
         for (name, value) in &step.parameters {
-            let path = format!("stage.{}.{name}", step.name);
+            let of_stage = format!("{}.{name}", step.name);
+            let path = format!("stage.{of_stage}");
+            let is_set = |rung| material.set_on(rung, &of_stage).is_some();
+            let is_varied = axes.contains(&&*of_stage) || is_set(rung);
             // The experiment's seed is that of every stage.
             let is_seed = name == "seed" && is_given("seed");
-            if !value.is_null() && !is_seed && !is_given(&path) {
-                found.push((path, value.to_string()));
+            if !value.is_null() && !is_seed && !is_varied && !is_given(&path) {
+                let note = if (0..rungs).any(is_set) { SET } else { "" };
+                found.push((path, note, value.to_string()));
             }
         }
     }

@@ -18,7 +18,7 @@ fn a_search_is_read_and_written_with_its_ranges() {
         let along: Vec<Along> = sweep.axes.iter().map(|axis| axis.along).collect();
         assert_eq!(along, [Along::Log, Along::Int, Along::Uniform, Along::Choice]);
         let counts = [sweep.points, sweep.parallel].map(|it| it.map(|it| it.count));
-        assert_eq!((sweep.method, counts), (Method::Auto, [Some(30), Some(2)]));
+        assert_eq!((sweep.method(), counts), (Method::Auto, [Some(30), Some(2)]));
     }
 }
 
@@ -26,7 +26,7 @@ fn a_search_is_read_and_written_with_its_ranges() {
 fn a_grid_of_the_command_line_takes_the_place_of_a_search_whose_objective_stays() {
     let grid = Overrides { sweep: vec!["evaluate.lr=1,2".into()], ..Overrides::default() };
     let sweep = good_with(&[("x.toml", SEARCH)], &grid).sweep.expect("a sweep");
-    assert_eq!((sweep.method, sweep.points, sweep.parallel), (Method::Grid, None, None));
+    assert_eq!((sweep.method(), sweep.points, sweep.parallel), (Method::Grid, None, None));
     assert_eq!((sweep.axes.len(), sweep.axes[0].values.len()), (1, 2));
     assert!(sweep.objective.is_some());
     let child = "extends = \"x.toml\"\n[sweep]\npoints = 9\n[sweep.over]\nevaluate.x = [1, 2]\n";
