@@ -7,6 +7,7 @@
 //! 5. [`Index`] knows a little of all runs at once;
 //! 6. [`collect`] removes from the store what no run needs, and [`collect_runs`] the records that nothing needs.
 
+mod built;
 mod following;
 mod gc;
 mod index;
@@ -28,6 +29,7 @@ mod states;
 #[cfg(test)]
 mod tests;
 
+pub use built::{Built, built};
 pub use following::Following;
 pub use gc::{Collection, Limits, Waste, WasteOf, collect};
 pub use index::{About, AboutTrial, Head, Index, IndexedRun, Part};

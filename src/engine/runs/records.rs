@@ -117,6 +117,13 @@ pub fn newest_run(store: &Store) -> Result<Option<RunFile>, StoreError> {
     Ok(newest)
 }
 
+/// Every run that has a readable record, the newest first as their names tell; each is read when it is asked for.
+pub(super) fn newest(store: &Store) -> Result<impl Iterator<Item = RunFile>, StoreError> {
+    let mut folders = list(&all(store))?;
+    folders.sort_by(|one, other| other.0.cmp(&one.0));
+    Ok(folders.into_iter().filter_map(|(_, folder)| run_in(&folder)))
+}
+
 /// Whether the process of a run is still there.
 #[must_use]
 pub fn is_alive(store: &Store, id: &str) -> bool {

@@ -191,6 +191,13 @@ impl Results {
         whole.filter_map(|(node, left)| Some((node, left.entry.as_ref()?)))
     }
 
+    /// The keys of the entries that the run found and did not make.
+    #[must_use]
+    pub fn found(&self) -> BTreeSet<CacheKey> {
+        let found = self.nodes().filter(|(node, _)| node.outcome != NodeStatus::Built);
+        found.map(|(_, entry)| entry.key()).collect()
+    }
+
     /// The entries of a trial that have scores, with the stages that made them.
     pub fn scored_entries<'a>(
         &'a self,

@@ -2,14 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::against::{self, values};
 use super::background::{Background, Searched, Setting};
-use super::chart::at;
 use super::html::{Section, anchor, brief, message, text};
 use super::material::Material;
 use super::numbers::{difference, margin, spread};
-use super::scale::{Scale, tick_text};
 use super::scores::{self, Weakest};
+use super::{against, forest};
 use crate::base::shell;
 use crate::engine::plan::Choose;
 use crate::engine::search::Method;
@@ -17,8 +15,6 @@ use crate::engine::stage::{Caveat, Exhibit};
 use crate::view::format;
 use crate::view::rows::{Moments, PointRows};
 
-/// Points that are drawn beside each other.
-const DRAWN: usize = 8;
 /// Scores of a single run that are told first.
 const TOLD: usize = 4;
 
@@ -74,7 +70,7 @@ fn compared(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> Stri
         return format!(
             "<p class=question>How do the {count} settings compare by <code>{}</code>?</p><p>The file names no objective, so none is called the best; they stand in its order.</p>{}",
             text(metric),
-            forest(material, metric)
+            forest::html(material, metric)
         );
     };
     let which = if objective.maximize { "highest" } else { "lowest" };
@@ -98,7 +94,7 @@ fn compared(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> Stri
     out += &others(material, metric, best);
     out += &weakest(material);
     out += &uses(material);
-    out += &forest(material, metric);
+    out += &forest::html(material, metric);
     out
 }
 
@@ -386,85 +382,4 @@ fn single(material: &Material<'_>, point: &PointRows<'_>) -> String {
     out += &weakest(material);
     out += &uses(material);
     out
-}
-
-/// Points below each other: every trial, the mean, and a standard deviation around it.
-fn forest(material: &Material<'_>, metric: &str) -> String {
-    let own = material.own;
-    let ranked = &material.order;
-    let mut drawn: Vec<usize> = ranked.iter().copied().take(DRAWN).collect();
-    drawn.extend(own.filter(|own| !drawn.contains(own)));
-    drawn.retain(|place| material.points[*place].moments(metric).count > 0);
-    if drawn.len() < 2 {
-        return String::new();
-    }
-    // A setting is named above what is drawn of it, so that a phone shows it whole.
-    const ROW: f64 = 36.0;
-    const WIDTH: f64 = 400.0;
-    const SIDE: f64 = 14.0;
-    let scores = |place: &usize| {
-        material.points[*place].scores(metric).into_iter().map(|score| score.value())
-    };
-    // No share lies beyond 0 and 1, whatever its mean and deviation come to.
-    let is_share = material.objective().is_none_or(|objective| objective.maximize)
-        && drawn.iter().flat_map(scores).all(|score| (0.0..=1.0).contains(&score));
-    let ends = |place: &usize| {
-        let moments = material.points[*place].moments(metric);
-        let (mean, deviation) =
-            (moments.mean.unwrap_or(f64::NAN), moments.deviation.unwrap_or(0.0));
-        let ends = [mean - deviation, mean + deviation];
-        if is_share { ends.map(|end| end.clamp(0.0, 1.0)) } else { ends }
-    };
-    let scale = Scale::of(drawn.iter().flat_map(|place| scores(place).chain(ends(place))), false);
-    let x = |value: f64| SIDE + scale.place(value) * (WIDTH - 2.0 * SIDE);
-    let height = ROW * drawn.len() as f64 + 22.0;
-    let mut out = String::new();
-    for tick in &scale.ticks {
-        let place = at(x(*tick));
-        write!(out, "<path class=grid d=\"M{place} 4V{}\"/><text class=tick x={place} y={} text-anchor=middle>{}</text>", height - 18.0, height - 5.0, tick_text(*tick)).expect("a string");
-    }
-    let has_fresh = drawn.iter().any(|place| material.points[*place].level.is_fresh);
-    for (row, place) in drawn.iter().enumerate() {
-        let point = &material.points[*place];
-        let moments = point.moments(metric);
-        let (words, middle) = (ROW * row as f64 + 13.0, ROW * row as f64 + 25.0);
-        let is_best = material.objective().is_some()
-            && material.chosen.is_some_and(|(chosen, _)| chosen == *place);
-        let class = if is_best { "best" } else { "" };
-        let mut name: String = values(point).chars().take(26).collect();
-        if Some(*place) == own {
-            name += " (file)";
-        }
-        if point.level.is_fresh {
-            name += ", fresh seeds";
-        }
-        let [low, high] = ends(place);
-        write!(
-            out,
-            "<g class=\"row {class}\"><text class=name x=0 y={words}>{}</text>",
-            text(&name)
-        )
-        .expect("a string");
-        write!(out, "<path class=whisker d=\"M{} {middle}H{}\"/>", at(x(low)), at(x(high)))
-            .expect("a string");
-        for score in scores(place) {
-            write!(out, "<circle class=trial cx={} cy={middle} r=3.2 />", at(x(score)))
-                .expect("a string");
-        }
-        let mean = at(x(moments.mean.unwrap_or(f64::NAN)));
-        write!(out, "<path class=mean d=\"M{mean} {}v12\"/><text class=value x={WIDTH} y={words} text-anchor=end>{}</text></g>", middle - 6.0, spread(&moments)).expect("a string");
-    }
-    let title = format!(
-        "{} of {}",
-        text(metric),
-        if material.objective().is_some() { "the best settings" } else { "the settings" }
-    );
-    let fresh = if has_fresh {
-        "; fresh seeds: those by which nothing was chosen before, which compare with each other alone"
-    } else {
-        ""
-    };
-    format!(
-        "<figure class=forest><figcaption><b>{title}</b><span class=unit>dots: trials; bar: mean; line: \u{b1} standard deviation{fresh}</span></figcaption><svg viewBox=\"0 0 {WIDTH} {height}\" role=img aria-label=\"{title}, as in the table of trials\">{out}</svg></figure>"
-    )
 }

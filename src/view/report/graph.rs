@@ -1,12 +1,14 @@
 //! The stages of a run: how they hang together, what became of each, and what it took.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::chart::at;
 use super::html::{Section, brief, number, table, text};
 use super::material::Material;
-use crate::engine::runs::{NodeStatus, Step};
+use crate::engine::plan::CacheKey;
+use crate::engine::runs::{Built, NodeStatus, Step};
 use crate::view::format;
 
 const BOX: [f64; 2] = [164.0, 46.0];
@@ -27,7 +29,12 @@ pub fn section(material: &Material<'_>) -> Option<Section> {
     let head = head.map(|(name, is_number)| (name.to_owned(), is_number));
     let row = |step: &Step| {
         let elapsed = step.elapsed_ms.map(Duration::from_millis);
-        let shown = elapsed.map_or_else(|| "\u{2013}".to_owned(), format::duration);
+        let earlier = Earlier::of(material, step);
+        let mut shown: Vec<String> = elapsed.map(format::duration).into_iter().collect();
+        shown.extend(earlier.as_ref().map(Earlier::told));
+        let shown = if shown.is_empty() { "\u{2013}".to_owned() } else { shown.join("<br>") };
+        let whole = elapsed.unwrap_or_default() + earlier.map_or(Duration::ZERO, |it| it.elapsed);
+        let whole = (!whole.is_zero()).then_some(whole.as_secs_f64());
         let error = step.error.as_ref().map_or_else(String::new, |error| {
             let lines: Vec<String> =
                 error.lines().take(ERROR_LINES).map(|line| brief(line, 300)).collect();
@@ -38,7 +45,7 @@ pub fn section(material: &Material<'_>) -> Option<Section> {
             text(&step.name),
             text(&step.kind),
             ends(step),
-            number(elapsed.map(|it| it.as_secs_f64()), &shown)
+            number(whole, &shown)
         )
     };
     let rows: String = steps.iter().map(row).collect();
@@ -46,12 +53,48 @@ pub fn section(material: &Material<'_>) -> Option<Section> {
     let total = total.map_or_else(String::new, |total| {
         format!(" The whole run took {}.", format::duration(total))
     });
+    let before: Duration =
+        steps.iter().filter_map(|step| Earlier::of(material, step)).map(|it| it.elapsed).sum();
+    let total = if before.is_zero() {
+        total
+    } else {
+        format!("{total} What it found took {} to make.", format::duration(before))
+    };
     let html = format!(
         "<p>As of the run that put these results here: what was <b>built</b>, and what was <b>cached</b> by earlier ones.{total} A later run that finds all of it changes nothing on this page.</p><div class=beside>{}{}</div>",
         picture(steps),
         table("", "", &head, &rows)
     );
     Some(Section { id: "stages", title: "Stages", html })
+}
+
+/// The making of what a run found of a stage, as far as it is known.
+struct Earlier<'a> {
+    elapsed: Duration,
+    runs: BTreeSet<&'a str>,
+}
+
+impl<'a> Earlier<'a> {
+    fn of(material: &Material<'a>, step: &Step) -> Option<Self> {
+        let built: BTreeSet<&CacheKey> = step.found.iter().collect();
+        let built: Vec<&Built> = built.iter().filter_map(|key| material.built.get(*key)).collect();
+        let elapsed = built.iter().map(|built| Duration::from_millis(built.elapsed_ms)).sum();
+        let runs = built.iter().map(|built| built.run.as_str()).collect();
+        (!built.is_empty()).then_some(Self { elapsed, runs })
+    }
+
+    /// Such as `made in 4:47 min by 20261130-163210-search`.
+    fn told(&self) -> String {
+        let last = self.runs.last().map_or_else(String::new, |run| text(run));
+        let others = match self.runs.len() {
+            1 => String::new(),
+            count => format!("{count} runs, the last "),
+        };
+        format!(
+            "made in {} <span class=unit>by {others}<code>{last}</code></span>",
+            format::duration(self.elapsed)
+        )
+    }
 }
 
 /// `3 built`, or the word alone of a single node.
@@ -181,6 +224,7 @@ mod tests {
             inputs: inputs.to_vec(),
             ends: vec![(NodeStatus::Built, 1), (NodeStatus::Failed, 1)],
             elapsed_ms: None,
+            found: Vec::new(),
             error: None,
             keys: Vec::new(),
             parameters: serde_json::Map::new(),

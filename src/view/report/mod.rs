@@ -18,6 +18,7 @@ mod background;
 mod card;
 mod chart;
 mod failures;
+mod forest;
 mod graph;
 mod html;
 mod levels;
