@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::experiment::{Along, Axis, Count, Experiment, Sweep, What};
+use super::experiment::{Along, Axis, Count, Experiment, Method, Sweep, What};
 use super::path::AxisTarget;
 use super::syntax::quote;
 use super::value::{Data, Value};
@@ -308,7 +308,8 @@ impl Experiment {
 ///
 /// * `add`: takes a path, what stands there, and its place
 fn sweep_origins(sweep: &Sweep, add: &mut dyn FnMut(String, String, Span)) {
-    if let Some((method, span)) = sweep.method {
+    // A sweep is a grid whether or not a file says so, and one that was written here always does.
+    if let Some((method, span)) = sweep.method.filter(|(method, _)| *method != Method::Grid) {
         add("sweep.method".to_owned(), quote(method.name()), span);
     }
     if let Some((objective, span)) = &sweep.objective {

@@ -23,6 +23,24 @@ fn a_search_is_read_and_written_with_its_ranges() {
 }
 
 #[test]
+fn how_points_are_chosen_and_left_out_has_an_origin() {
+    let skip = "[[sweep.skip]]\nevaluate.n = [8]\n";
+    let search = good_with(&[("x.toml", &format!("{SEARCH}{skip}"))], &Overrides::default());
+    let origins = search.origins();
+    let origin = |path: &str| {
+        let found = origins.iter().find(|origin| origin.path == path).expect("an origin");
+        (found.value.as_str(), found.line)
+    };
+    assert_eq!(origin("sweep.method"), ("\"auto\"", 5));
+    assert_eq!(origin("sweep.skip[0].evaluate.n"), ("[8]", 15));
+    // A grid is written out where no file says so, and differs in nothing.
+    let grid = good(&[("x.toml", "version = 1\n[stage.a]\n[sweep.over]\na.x = [1]\n")]);
+    assert!(grid.to_toml().contains("method = \"grid\""));
+    let again = good(&[("x.toml", &grid.to_toml())]);
+    assert!(again.origins().iter().all(|origin| origin.path != "sweep.method"));
+}
+
+#[test]
 fn a_grid_of_the_command_line_takes_the_place_of_a_search_whose_objective_stays() {
     let grid = Overrides { sweep: vec!["evaluate.lr=1,2".into()], ..Overrides::default() };
     let sweep = good_with(&[("x.toml", SEARCH)], &grid).sweep.expect("a sweep");
