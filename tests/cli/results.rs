@@ -241,12 +241,9 @@ fn what_made_the_results_is_said_by_both_records_and_by_show() {
     ] {
         assert!(shown.stdout.contains(line), "{shown}");
     }
-    for folder in [
-        &*format!("outputs/runs/{id}"),
-        &*format!("outputs/runs/{id}/"),
-        "outputs/mini-sweep",
-        "outputs/mini-sweep/best",
-    ] {
+    for folder in
+        [&*format!("outputs/runs/{id}"), &*format!("outputs/runs/{id}/"), "outputs/mini-sweep"]
+    {
         assert_eq!(world.pipeline(["show", folder]).stdout, shown.stdout, "{folder}");
     }
     // Without its own record a folder is that of the latest run that had its results there.
