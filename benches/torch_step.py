@@ -2,11 +2,13 @@
 """The other side of `BENCHMARKS.md`: a training step of the same joint model in PyTorch and transformers.
 
     python -m venv venv && venv/bin/pip install torch transformers numpy
-    venv/bin/python benches/torch_step.py --threads 2 [--large] [--modes padded,dynamic,sorted,infer]
+    venv/bin/python benches/torch_step.py --threads 2 [--large] [--modes padded,dynamic,sorted,infer] [--bf16] [--compile] [--device cuda]
 
 `padded` pads every text to 128 tokens, as the reference recipe does; `dynamic` pads to the longest of the batch; `sorted` also puts texts of
-similar length together; `infer` is the forward pass alone on dynamic batches. Texts have 12 to 34 tokens, uniform, 16 in a batch, unless told; weights are
-random, which changes no operation. Prints JSON: for each mode the median seconds of a step, and the most memory that the process held so far.
+similar length together; `infer` is the forward pass alone on dynamic batches. `--bf16` computes products in bfloat16 (autocast; weights stay f32), `--compile`
+compiles the model for any length (`torch.compile(dynamic=True)`, which needs a C++ compiler). Texts have 12 to 34 tokens, uniform, 16 in a batch, unless told; weights are
+random, which changes no operation. Prints JSON: for each mode the median seconds of a step, texts a second, and the most memory that the process, or
+the device, held so far.
 """
 import argparse, json, os, resource, time
 
@@ -17,6 +19,9 @@ parser.add_argument("--modes", default="padded,dynamic,sorted,infer")
 parser.add_argument("--steps", type=int, default=5)
 parser.add_argument("--batch-size", type=int, default=16)
 parser.add_argument("--length", type=int, help="tokens of every text, instead of 12 to 34")
+parser.add_argument("--bf16", action="store_true")
+parser.add_argument("--compile", action="store_true")
+parser.add_argument("--device", default="cpu")
 arguments = parser.parse_args()
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(arguments.threads)
 
@@ -31,9 +36,23 @@ BATCH, LABELS, OUTSIDE, WARM_UP = arguments.batch_size, 93, 92, 1 if arguments.l
 TEXTS = max(BATCH * (WARM_UP + arguments.steps), 320 if not arguments.length else 0)
 sizes = dict(hidden_size=1024, num_hidden_layers=28, num_attention_heads=16, intermediate_size=2624) if arguments.large else {}
 config = ModernBertConfig(attn_implementation="sdpa", **sizes)
-encoder = ModernBertModel(config)
-ner, anomaly = torch.nn.Linear(config.hidden_size, LABELS), torch.nn.Linear(config.hidden_size, 2)
-parameters = [*encoder.parameters(), *ner.parameters(), *anomaly.parameters()]
+ON_GPU = arguments.device != "cpu"
+
+
+class Joint(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = ModernBertModel(config)
+        self.ner, self.anomaly = torch.nn.Linear(config.hidden_size, LABELS), torch.nn.Linear(config.hidden_size, 2)
+
+    def forward(self, ids, mask):
+        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return self.ner(hidden), self.anomaly(hidden[:, 0])
+
+
+model = Joint().to(arguments.device)
+parameters = list(model.parameters())
+run = torch.compile(model, dynamic=True) if arguments.compile else model
 
 draw = numpy.random.default_rng(7)
 texts = []
@@ -51,27 +70,34 @@ def batches(mode):
         width = 128 if mode == "padded" else max(len(ids) for ids, _, _ in rows)
         fill = lambda index, value: torch.tensor(numpy.array([numpy.pad(row[index], (0, width - len(row[0])), constant_values=value) for row in rows]))
         mask = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids, _, _ in rows])
-        yield fill(0, config.pad_token_id), mask, fill(1, OUTSIDE), torch.tensor([int(row[2]) for row in rows])
+        batch = fill(0, config.pad_token_id), mask, fill(1, OUTSIDE), torch.tensor([int(row[2]) for row in rows])
+        yield [tensor.to(arguments.device) for tensor in batch]
+
+
+def peak_gib():
+    return torch.cuda.max_memory_allocated() / 2**30 if ON_GPU else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 result = {}
 for mode in arguments.modes.split(","):
     optimizer = torch.optim.AdamW(parameters, lr=2e-5, weight_decay=0.01)
-    encoder.train(mode != "infer")
+    model.train(mode != "infer")
     seconds = []
     for _, (ids, mask, labels, classes) in zip(range(WARM_UP + arguments.steps), batches(mode)):
         begun = time.perf_counter()
-        with torch.set_grad_enabled(mode != "infer"):
-            hidden = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-            tags, kinds = ner(hidden), anomaly(hidden[:, 0])
+        with torch.set_grad_enabled(mode != "infer"), torch.autocast(arguments.device, dtype=torch.bfloat16, enabled=arguments.bf16):
+            tags, kinds = run(ids, mask)
         if mode != "infer":
-            loss = cross_entropy(tags.view(-1, LABELS), labels.view(-1), ignore_index=OUTSIDE) + cross_entropy(kinds, classes)
+            tagging = cross_entropy(tags.float().view(-1, LABELS), labels.view(-1), ignore_index=OUTSIDE)
+            loss = tagging + cross_entropy(kinds.float(), classes)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             loss.item()
+        if ON_GPU:
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - begun)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    result[mode] = {"step_s": round(float(numpy.median(seconds[WARM_UP:])), 4), "peak_rss_gib": round(peak, 2)}
-print(json.dumps({"torch": torch.__version__, "threads": arguments.threads, "large": arguments.large, "modes": result}, indent=1))
+    step = float(numpy.median(seconds[WARM_UP:]))
+    result[mode] = {"step_s": round(step, 4), "texts_per_s": round(BATCH / step, 1), "peak_rss_gib": round(peak_gib(), 2)}
+print(json.dumps({"torch": torch.__version__, "device": arguments.device, "threads": arguments.threads, "large": arguments.large, "bf16": arguments.bf16, "compiled": arguments.compile, "modes": result}, indent=1))
