@@ -55,7 +55,10 @@ impl Job<'_> {
             Ok(pool) => pool,
             Err(error) => {
                 let text = format!("cannot start {} threads: {error}", self.threads);
-                return (Verdict::Failed(StageError::new(text)), earlier);
+                let help =
+                    "`--threads` asks for fewer; `ulimit -u` and `ulimit -v` say what is allowed";
+                let error = StageError::new(text).with_help(help);
+                return (Verdict::Failed(error), earlier);
             }
         };
         let worked = catch_unwind(AssertUnwindSafe(|| pool.install(|| self.work(&mut earlier))));
