@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use candle_core::{DType, Device};
 use candle_nn::{AdamW, Optimizer as _, ParamsAdamW};
-use pipeline::base::IGNORE;
+use pipeline::app::tools::{peak_rss_gib, synthetic_split};
+use pipeline::base::median::median;
 use pipeline::base::rng::Rng;
 use pipeline::engine::plan::{Digests as _, Plan, Points};
 use pipeline::engine::spec::{Experiment, Overrides};
@@ -17,13 +18,10 @@ use pipeline::engine::store::Store;
 use pipeline::nn::{ComposedModel, EncoderSpec, JointModel};
 use pipeline::stages;
 use pipeline::tasks::{self, Task};
-use pipeline::text::{
-    CorpusTasks, EncodedSplit, Example, LabelSet, Templates, TextTokenizer, train_tokenizer,
-};
+use pipeline::text::{CorpusTasks, Example, LabelSet, Templates, TextTokenizer, train_tokenizer};
 use pipeline::training::{
     self, CandleEngine, CpuEngine, Data, Engine, Recipe, Row, StateVector, Storage,
 };
-use rand::Rng as _;
 use serde_json::{Value, json};
 
 fn main() {
@@ -50,11 +48,6 @@ fn main() {
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// Seconds that each call takes.
 fn times(count: usize, mut call: impl FnMut()) -> Vec<f64> {
     let time = |_| {
@@ -70,30 +63,6 @@ const LABELS: usize = 93;
 const WARM_UP: usize = 1;
 const STEPS: usize = 3;
 
-/// Texts of 12 to 34 tokens as `pipeline bench` makes them up, a quarter of the tokens labelled.
-fn split(spec: &EncoderSpec) -> EncodedSplit {
-    let mut stream = Rng::new(7).stream("bench");
-    let mut below = move |limit: u64| stream.next_u64() % limit;
-    let mut split = EncodedSplit::default();
-    for _ in 0..BATCH * (WARM_UP + STEPS) {
-        let length = 12 + below(23);
-        for token in 0..length {
-            split.ids.push(below(spec.vocab_size as u64) as u32);
-            let label = if below(4) == 0 { below(LABELS as u64 - 1) } else { LABELS as u64 - 1 };
-            split.labels.push(if token == 0 || token + 1 == length {
-                IGNORE
-            } else {
-                label as u32
-            });
-        }
-        split.starts.resize(split.ids.len(), 0);
-        split.ends.resize(split.ids.len(), 0);
-        split.bounds.push(split.ids.len() as u32);
-        split.classes.entry("anomaly".to_owned()).or_default().push(below(2) as u32);
-    }
-    split
-}
-
 fn base_spec() -> EncoderSpec {
     EncoderSpec::published("base").expect("it is published")
 }
@@ -105,7 +74,7 @@ fn base() -> JointModel {
 
 fn composed() -> Value {
     let model = base();
-    let split = split(&model.spec);
+    let split = synthetic_split(BATCH * (WARM_UP + STEPS), model.spec.vocab_size, None);
     let mut engine = CandleEngine::new(&model, &Device::Cpu, DType::F32).expect("a CPU");
     drop(model);
     let types: Vec<String> = (0..LABELS / 2).map(|kind| kind.to_string()).collect();
@@ -115,13 +84,13 @@ fn composed() -> Value {
         Data { train: &split, validation: None, labels: &labels, tasks: &CorpusTasks::default() };
     let engine: &mut dyn Engine = &mut engine;
     let trained = training::train(engine, data, &recipe, Storage::default(), &()).expect("steps");
-    let seconds = trained.timings[WARM_UP..].iter().map(|timing| timing.seconds).collect();
-    json!({"section": "composed", "step_s": median(seconds), "peak_rss_gib": peak_rss_gib()})
+    let step_s = median(trained.timings[WARM_UP..].iter().map(|timing| timing.seconds));
+    json!({"section": "composed", "step_s": step_s, "peak_rss_gib": peak_rss_gib()})
 }
 
 fn composed_with_candles_adamw() -> Value {
     let model = base();
-    let split = split(&model.spec);
+    let split = synthetic_split(BATCH * (WARM_UP + STEPS), model.spec.vocab_size, None);
     let composed = ComposedModel::new(&model, &Device::Cpu).expect("a CPU");
     drop(model);
     let parameters = ParamsAdamW { lr: 2e-5, weight_decay: 0.01, ..ParamsAdamW::default() };
@@ -140,15 +109,7 @@ fn composed_with_candles_adamw() -> Value {
         let (loss, _) = composed.loss(&batch, &options).expect("a loss");
         optimiser.backward_step(&loss).expect("a step");
     });
-    json!({"section": "composed_candle_adamw", "step_s": median(seconds[WARM_UP..].to_vec()), "peak_rss_gib": peak_rss_gib()})
-}
-
-/// What Linux calls the high-water mark.
-fn peak_rss_gib() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes / f64::from(1 << 20))
+    json!({"section": "composed_candle_adamw", "step_s": median(seconds[WARM_UP..].iter().copied()), "peak_rss_gib": peak_rss_gib()})
 }
 
 fn corpus(samples: usize) -> Vec<Example> {
@@ -178,7 +139,7 @@ fn tokenize(folder: &Path, tokenizer: Option<&Path>) -> Value {
         tokens =
             tokenizer.encode_split(&examples, &labels, &[], 128).expect("short texts").0.tokens()
     });
-    json!({"section": "tokenize", "texts": texts.len(), "tokens": tokens, "texts_per_s": texts.len() as f64 / median(seconds)})
+    json!({"section": "tokenize", "texts": texts.len(), "tokens": tokens, "texts_per_s": texts.len() as f64 / median(seconds.into_iter())})
 }
 
 /// The digest of a file in the page cache, against BLAKE3 over the same bytes in memory on all threads.
@@ -202,7 +163,7 @@ fn digest() -> Value {
     let memory = times(7, || {
         std::hint::black_box(blake3::Hasher::new().update_rayon(&bytes).finalize());
     });
-    let rate = |seconds| bytes.len() as f64 / median(seconds) / 1e9;
+    let rate = |seconds: Vec<f64>| bytes.len() as f64 / median(seconds.into_iter()) / 1e9;
     json!({"section": "digest", "file_gb_per_s": rate(file), "memory_gb_per_s": rate(memory)})
 }
 
@@ -230,7 +191,7 @@ fn plan() -> Value {
                 .trials
                 .len();
     });
-    json!({"section": "plan", "trials": trials, "plan_s": median(seconds)})
+    json!({"section": "plan", "trials": trials, "plan_s": median(seconds.into_iter())})
 }
 
 /// The training of `tiny.toml`.

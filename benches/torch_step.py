@@ -2,7 +2,7 @@
 """The other side of `BENCHMARKS.md`: a training step of the same joint model in PyTorch and transformers.
 
     python -m venv venv && venv/bin/pip install torch transformers numpy
-    venv/bin/python benches/torch_step.py --threads 2 [--large] [--modes padded,dynamic,sorted,infer] [--bf16] [--compile] [--device cuda]
+    venv/bin/python benches/torch_step.py --threads 2 [--large | --tiny] [--modes padded,dynamic,sorted,infer] [--bf16] [--compile] [--device cuda]
 
 `padded` pads every text to 128 tokens, as the reference recipe does; `dynamic` pads to the longest of the batch; `sorted` also puts texts of
 similar length together; `infer` is the forward pass alone on dynamic batches. `--bf16` computes products in bfloat16 (autocast; weights stay f32), `--compile`
@@ -15,6 +15,7 @@ import argparse, json, os, resource, time
 parser = argparse.ArgumentParser()
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--large", action="store_true")
+parser.add_argument("--tiny", action="store_true", help="the encoder of experiments/tiny.toml, with the published vocabulary")
 parser.add_argument("--modes", default="padded,dynamic,sorted,infer")
 parser.add_argument("--steps", type=int, default=5)
 parser.add_argument("--batch-size", type=int, default=16)
@@ -35,6 +36,8 @@ torch.manual_seed(0)
 BATCH, LABELS, OUTSIDE, WARM_UP = arguments.batch_size, 93, 92, 1 if arguments.length else 2
 TEXTS = max(BATCH * (WARM_UP + arguments.steps), 320 if not arguments.length else 0)
 sizes = dict(hidden_size=1024, num_hidden_layers=28, num_attention_heads=16, intermediate_size=2624) if arguments.large else {}
+if arguments.tiny:
+    sizes = dict(hidden_size=128, num_hidden_layers=4, num_attention_heads=4, intermediate_size=192)
 config = ModernBertConfig(attn_implementation="sdpa", **sizes)
 ON_GPU = arguments.device != "cpu"
 

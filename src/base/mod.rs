@@ -4,7 +4,7 @@ pub(crate) mod allocator;
 pub mod diagnostics;
 pub(crate) mod disk;
 pub(crate) mod machine;
-pub(crate) mod median;
+pub mod median;
 pub(crate) mod outputs;
 pub mod problem;
 pub mod rng;

@@ -3,22 +3,10 @@
 use std::collections::BTreeMap;
 
 use pipeline::nn::{Batch, Gradients, Instructions, JointModel, LossOptions, Workspace};
-use serde::Deserialize;
 
-use crate::fixture::{NAMES, batch, expected, folder, model, relative_error};
-
-/// Relative errors of PyTorch's against float64.
-#[derive(Deserialize)]
-struct Theirs {
-    small: BTreeMap<String, f64>,
-    uneven: BTreeMap<String, f64>,
-}
-
-fn theirs(name: &str) -> BTreeMap<String, f64> {
-    let text = std::fs::read_to_string(folder("bf16.json")).unwrap();
-    let Theirs { small, uneven } = serde_json::from_str(&text).unwrap();
-    if name == "small" { small } else { uneven }
-}
+use crate::fixture::{
+    BF16_MIDDLE, BF16_WORST, NAMES, autocast, batch, by_name, expected, model, relative_error,
+};
 
 /// Hidden states and every gradient, by the names that they have in fixtures.
 fn computed(
@@ -29,20 +17,8 @@ fn computed(
     let hidden = model.encode(batch, workspace).unwrap().to_vec();
     let mut gradients = Gradients::new(&model.layout);
     model.loss_and_gradients(batch, &[LossOptions::EVEN; 2], workspace, &mut gradients).unwrap();
-    let of = model.layout.parameters().iter().map(|parameter| {
-        let values = match gradients.parameter(parameter) {
-            Some(values) => values.to_vec(),
-            None => {
-                let (rows, width) = (gradients.embedding(), parameter.shape[1]);
-                let mut dense = vec![0.0; parameter.range.len()];
-                for (id, row) in rows.ids.iter().zip(rows.rows.chunks(width)) {
-                    dense[*id as usize * width..][..width].copy_from_slice(row);
-                }
-                dense
-            }
-        };
-        (format!("gradient.{}", parameter.name), values)
-    });
+    let gradients = by_name(model, &gradients).into_iter();
+    let of = gradients.map(|(name, values)| (format!("gradient.{name}"), values));
     of.chain([("hidden".to_owned(), hidden)]).collect()
 }
 
@@ -60,7 +36,7 @@ fn errors(name: &str, instructions: Instructions) -> BTreeMap<String, f64> {
 #[test]
 fn gradients_in_bf16_are_no_further_from_float64_than_those_of_torch() {
     for name in NAMES {
-        let theirs = theirs(name);
+        let theirs = autocast(name);
         for instructions in Instructions::available() {
             let ours = errors(name, instructions);
             assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
@@ -71,9 +47,8 @@ fn gradients_in_bf16_are_no_further_from_float64_than_those_of_torch() {
             ratios.sort_by(|left, right| left.0.total_cmp(&right.0));
             let (worst, key) = ratios[ratios.len() - 1];
             let middle = ratios[ratios.len() / 2].0;
-            // Rounding has luck, and these are small matrices.
             assert!(
-                worst < 1.3 && middle < 1.0,
+                worst < BF16_WORST && middle < BF16_MIDDLE,
                 "{name}, {instructions:?}: {worst} times their error in {key}, {middle} in the middle"
             );
         }

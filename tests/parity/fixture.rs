@@ -11,6 +11,15 @@ use safetensors::{Dtype, SafeTensors};
 /// The names of the parity fixtures.
 pub const NAMES: [&str; 2] = ["small", "uneven"];
 
+/// How far f32 may be from float64: torch itself is up to 8e-7 away on these fixtures (norms, relative, `float32.safetensors`), by rounding
+/// alone. Sums in another order may double that, and no more.
+pub const ROUNDING: f64 = 2e-6;
+
+/// How many times the error of PyTorch's autocast an error in bf16 may be, in the worst parameter and in the middle one: rounding has luck, and
+/// these are small matrices.
+pub const BF16_WORST: f64 = 1.3;
+pub const BF16_MIDDLE: f64 = 1.0;
+
 /// A tensor of a fixture: shape and values.
 pub type Tensor = (Vec<usize>, Vec<f64>);
 
@@ -39,8 +48,9 @@ pub fn heads(labels: usize) -> Vec<HeadSpec> {
     tasks::heads(&tasks::joint(labels))
 }
 
+/// Beside the current folder, which cargo has tests run in that of `Cargo.toml`: a program may have been compiled elsewhere.
 pub fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity").join(name)
+    Path::new("tests/parity").join(name)
 }
 
 pub fn config(name: &str) -> ModernBertConfig {
@@ -61,6 +71,13 @@ pub fn model(name: &str) -> JointModel {
 /// What float64 says.
 pub fn expected(name: &str) -> BTreeMap<String, Tensor> {
     read(&folder(name).join("expected.safetensors"))
+}
+
+/// Relative errors of PyTorch's mixed precision against float64, by the names of what `make_bf16_fixtures.py` compared.
+pub fn autocast(name: &str) -> BTreeMap<String, f64> {
+    let text = std::fs::read_to_string(folder("bf16.json")).unwrap();
+    let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+    serde_json::from_value(all[name].clone()).unwrap()
 }
 
 /// All gradients of a model by name, the embedding's in full.

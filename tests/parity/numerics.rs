@@ -1,7 +1,4 @@
 //! Hidden states, losses and gradients, on every path.
-//!
-//! Tolerances: torch itself, in float32, is up to 8e-7 away from float64 on these fixtures (norms, relative, `float32.safetensors`), by
-//! rounding alone. Sums in another order may double that, and no more.
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -11,10 +8,9 @@ use pipeline::nn::configs::ModernBertConfig;
 use pipeline::nn::{Batch, ComposedModel, Gradients, HeadLoss, JointModel, LossOptions, Workspace};
 
 use crate::fixture::{
-    NAMES, batch, by_name, config, expected, folder, heads, model, part, read, relative_error,
+    NAMES, ROUNDING, batch, by_name, config, expected, folder, heads, model, part, read,
+    relative_error,
 };
-
-const ROUNDING: f64 = 2e-6;
 
 fn step(
     model: &JointModel,

@@ -297,7 +297,8 @@ fn profile(
 }
 
 /// Made-up texts like those of the reference recipe: lengths uniform in 12 to 34 unless one is given, a quarter of the tokens labelled.
-fn synthetic_split(sequences: usize, vocab_size: usize, length: Option<usize>) -> EncodedSplit {
+#[must_use]
+pub fn synthetic_split(sequences: usize, vocab_size: usize, length: Option<usize>) -> EncodedSplit {
     let mut stream = Rng::new(7).stream("bench");
     let mut below = move |limit: u64| stream.next_u64() % limit;
     let lengths = length.map_or(SYNTHETIC_LENGTHS, |length| length..=length);
@@ -388,8 +389,9 @@ fn instructions(recipe: &Recipe) -> Option<Instructions> {
     (!recipe.dtype.is_f32()).then(Instructions::best)
 }
 
-/// What Linux calls the high-water mark.
-fn peak_rss_gib() -> Option<f64> {
+/// Most memory that this process held, in GiB: what Linux calls the high-water mark. `None` where the system does not say.
+#[must_use]
+pub fn peak_rss_gib() -> Option<f64> {
     let status = regular::read_to_string(Path::new("/proc/self/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

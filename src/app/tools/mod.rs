@@ -12,7 +12,7 @@ mod sketch;
 mod tagged_words;
 mod trained;
 
-pub use bench::{Measurement, Workload, bench};
+pub use bench::{Measurement, Workload, bench, peak_rss_gib, synthetic_split};
 pub use corpus::{Look, Looking, Tokenizing};
 pub use difference::{Differences, Replicate};
 pub use export::{ExportError, Exported, Exporter};
