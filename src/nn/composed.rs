@@ -5,6 +5,7 @@
 //! backward and would cut the gradient without a word.
 
 mod padded;
+mod rows;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use super::adapter::Adapter;
 use super::dropout::Place;
 use super::layout::{DenseLayout, EmbeddingLayout, HeadLayout};
 use super::{
-    Activation, Affine, Batch, DenseActivation, EncoderSpec, JointModel, Layout, LossOptions,
-    Losses, Mlp, Over, Positions,
+    Activation, Affine, Batch, BatchError, DenseActivation, EncoderSpec, JointModel, Layout,
+    LossOptions, Losses, Mlp, Over, Positions,
 };
 use crate::base::IGNORE;
 
@@ -32,6 +33,14 @@ pub struct ComposedModel {
     device: Device,
     product_dtype: DType,
     tables: Arc<Tables>,
+}
+
+/// Losses that are still on the device, scalars.
+struct Means {
+    /// Without weights.
+    of_heads: Vec<Tensor>,
+    /// Their weighed sum, with its graph.
+    total: Tensor,
 }
 
 impl ComposedModel {
@@ -132,7 +141,13 @@ impl ComposedModel {
             let rows = match head.spec.over {
                 Over::Tokens => hidden.clone(),
                 Over::FirstToken => hidden.index_select(&padded.firsts, 0)?,
-                Over::Masked => hidden.index_select(&padded.masked, 0)?,
+                Over::Masked => {
+                    let masked = padded.masked.as_ref().ok_or_else(|| {
+                        let head = head.spec.name.clone();
+                        candle_core::Error::wrap(BatchError::NothingMasked { head })
+                    })?;
+                    hidden.index_select(masked, 0)?
+                }
             };
             let rows = match &head.dense {
                 None => rows,
@@ -148,7 +163,9 @@ impl ComposedModel {
     /// # Errors
     /// When candle fails, for example because an id or a target is out of range.
     pub fn loss(&self, batch: &Batch, options: &[LossOptions]) -> Result<(Tensor, Losses)> {
-        self.losses(&self.forward(batch)?, batch, options)
+        let means = self.means(&self.forward(batch)?, batch, options)?;
+        let losses = self.losses(&means, batch, options)?;
+        Ok((means.total, losses))
     }
 
     /// The losses, and the gradient of the total with respect to each of [`variables`](Self::variables) that it depends on.
@@ -166,9 +183,9 @@ impl ComposedModel {
     ) -> Result<(Losses, Vec<Option<Tensor>>)> {
         let mut gradients = vec![None; self.variables.len()];
         if !recompute_layers || batch.hidden_states().is_some() {
-            let (total, losses) = self.loss(batch, options)?;
-            self.collect(total.backward()?, &mut gradients);
-            return Ok((losses, gradients));
+            let means = self.means(&self.forward(batch)?, batch, options)?;
+            self.collect(means.total.backward()?, &mut gradients);
+            return Ok((self.losses(&means, batch, options)?, gradients));
         }
         let padded = self.pad(batch)?;
         let mut inputs = vec![self.embed(&padded)?.detach()];
@@ -178,8 +195,8 @@ impl ComposedModel {
         // A detached stream gets its gradient as a variable of its own; that of what it came from goes on from there.
         let stream = Var::from_tensor(&inputs.pop().expect("the output of the last layer"))?;
         let logits = self.heads(&self.last(&stream)?, &padded)?;
-        let (total, losses) = self.losses(&logits, batch, options)?;
-        let mut found = total.backward()?;
+        let means = self.means(&logits, batch, options)?;
+        let mut found = means.total.backward()?;
         let mut d_stream = found.remove(&stream);
         self.collect(found, &mut gradients);
         let lowest = self.layout.lowest_trained();
@@ -198,7 +215,7 @@ impl ComposedModel {
                 &mut gradients,
             );
         }
-        Ok((losses, gradients))
+        Ok((self.losses(&means, batch, options)?, gradients))
     }
 
     /// Takes the gradients of the variables.
@@ -212,29 +229,28 @@ impl ComposedModel {
     }
 
     /// * `logits`, `options`: for each head
-    fn losses(
-        &self,
-        logits: &[Tensor],
-        batch: &Batch,
-        options: &[LossOptions],
-    ) -> Result<(Tensor, Losses)> {
+    fn means(&self, logits: &[Tensor], batch: &Batch, options: &[LossOptions]) -> Result<Means> {
         let mut total = Tensor::zeros((), DType::F32, &self.device)?;
-        let mut told = Vec::new();
-        let heads = || self.layout.heads().zip(batch.targets()).zip(options);
-        for (((head, targets), options), logits) in heads().zip(logits) {
+        let mut of_heads = Vec::new();
+        let heads = self.layout.heads().zip(batch.targets()).zip(options);
+        for (((head, targets), options), logits) in heads.zip(logits) {
             let mean = self.mean(logits, targets, batch.shares(head.over), options)?;
             total = (total + (&mean * f64::from(options.weight))?)?;
-            told.push(mean);
+            of_heads.push(mean.detach());
         }
-        told.push(total.clone());
-        // All at once: the device is waited for each time.
-        let told = Tensor::stack(&told, 0)?.to_vec1::<f32>()?;
+        Ok(Means { of_heads, total })
+    }
+
+    /// Reads the losses back, all at once: each time, the device is waited for. After the backward was launched the device has work meanwhile.
+    fn losses(&self, means: &Means, batch: &Batch, options: &[LossOptions]) -> Result<Losses> {
+        let all: Vec<&Tensor> = means.of_heads.iter().chain([&means.total]).collect();
+        let told = Tensor::stack(&all, 0)?.to_vec1::<f32>()?;
         let mut losses = Losses::default();
-        for (((_, targets), options), mean) in heads().zip(&told) {
+        for ((targets, options), mean) in batch.targets().iter().zip(options).zip(&told) {
             losses.push(options, f64::from(*mean), targets);
         }
         losses.total = told.last().map_or(0.0, |total| f64::from(*total));
-        Ok((total, losses))
+        Ok(losses)
     }
 
     /// The loss of a head, a scalar; 0 where no target counts.
@@ -247,19 +263,20 @@ impl ComposedModel {
         shares: &[u32],
         options: &LossOptions,
     ) -> Result<Tensor> {
-        let counted = (0..).zip(targets).filter(|&(_, &target)| target != IGNORE);
-        let (rows, classes): (Vec<u32>, Vec<u32>) = counted.unzip();
+        let counts = |class: u32| class != IGNORE;
         let normaliser = options.normaliser(targets, shares);
-        if rows.is_empty() || normaliser == 0.0 {
+        if normaliser == 0.0 || !targets.iter().any(|&class| counts(class)) {
             return Tensor::zeros((), DType::F32, &self.device);
         }
-        let weight = |(&row, &class): (&u32, &u32)| {
-            (f64::from(options.row_weight(shares, row as usize, class)) / normaliser) as f32
+        // A row that does not count has no weight and any class: to leave it out would take two more copies.
+        let classes: Vec<u32> =
+            targets.iter().map(|&class| if counts(class) { class } else { 0 }).collect();
+        let weight = |(row, &class): (usize, &u32)| {
+            let weight = || f64::from(options.row_weight(shares, row, class)) / normaliser;
+            if counts(class) { weight() as f32 } else { 0.0 }
         };
-        let weights = rows.iter().zip(&classes).map(weight).collect();
-        let rows = Tensor::new(rows.as_slice(), &self.device)?;
-        let gamma = f64::from(options.focal_gamma);
-        self.cross_entropy(&logits.index_select(&rows, 0)?, &classes, weights, gamma)
+        let weights = targets.iter().enumerate().map(weight).collect();
+        self.cross_entropy(logits, &classes, weights, f64::from(options.focal_gamma))
     }
 
     /// `(tokens, hidden)`
@@ -385,7 +402,7 @@ impl ComposedModel {
         mask: &Tensor,
         dropped: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let scores = self.product(queries, &keys.t()?.contiguous()?)?.broadcast_add(mask)?; // (sequences, heads, queries, keys)
+        let scores = self.product_with_transposed(queries, keys)?.broadcast_add(mask)?; // (sequences, heads, queries, keys)
         let weights = softmax(&scores, D::Minus1)?;
         let weights = dropped.map_or_else(|| Ok(weights.clone()), |dropped| &weights * dropped)?;
         self.product(&weights, values)
@@ -401,7 +418,7 @@ impl ComposedModel {
     }
 
     fn linear(&self, input: &Tensor, matrix: &Affine) -> Result<Tensor> {
-        let mut output = self.product(input, &self.whole(&matrix.weight)?.t()?)?;
+        let mut output = self.product_with_transposed(input, &self.whole(&matrix.weight)?)?;
         for adapter in self.layout.adapters_of(&matrix.weight) {
             output = (output + self.adapted(input, adapter, &matrix.weight)?)?;
         }
@@ -438,14 +455,19 @@ impl ComposedModel {
     }
 
     fn classify(&self, input: &Tensor, head: &HeadLayout) -> Result<Tensor> {
-        self.product(input, &self.at(&head.weight).t()?)?.broadcast_add(&self.at(&head.bias))
+        let logits = self.product_with_transposed(input, &self.at(&head.weight))?;
+        logits.broadcast_add(&self.at(&head.bias))
     }
 
     fn product(&self, left: &Tensor, right: &Tensor) -> Result<Tensor> {
-        match self.product_dtype {
-            DType::F32 => left.matmul(right),
-            dtype => left.to_dtype(dtype)?.matmul(&right.to_dtype(dtype)?)?.to_dtype(DType::F32),
-        }
+        let dtype = self.product_dtype;
+        left.to_dtype(dtype)?.matmul(&right.to_dtype(dtype)?)?.to_dtype(DType::F32)
+    }
+
+    /// The product with the transpose of `right`, which is rounded as it lies and never copied otherwise.
+    fn product_with_transposed(&self, left: &Tensor, right: &Tensor) -> Result<Tensor> {
+        let dtype = self.product_dtype;
+        left.to_dtype(dtype)?.matmul(&right.to_dtype(dtype)?.t()?)?.to_dtype(DType::F32)
     }
 
     /// `sum(weights * -log softmax(logits)[labels])`, a scalar, each row times `(1 - p)^gamma` as the kernel's

@@ -5,7 +5,7 @@ mod buckets;
 
 use std::ops::Range;
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 use crate::nn::{Batch, ComposedModel, JointModel, LossOptions, Losses, Parameter};
 
@@ -18,7 +18,7 @@ use crate::nn::kernels::average::newest_share;
 #[derive(Debug)]
 pub struct CandleEngine {
     model: ComposedModel,
-    /// One for each variable.
+    /// One for each variable, until its bucket takes it.
     gradient: Vec<Option<Tensor>>,
     buckets: Vec<Bucket>,
     average: Option<Average>,
@@ -108,15 +108,12 @@ impl CandleEngine {
         Ok(losses)
     }
 
-    /// Adds up rows first and then their sums, which loses less in f32 than one long sum, and reads all back at once.
-    fn try_norm(&self) -> Result<f64> {
-        let parameters = self.model.layout().parameters().iter();
-        let squares = parameters
-            .zip(&self.gradient)
-            .filter(|(parameter, _)| parameter.group.trainable)
-            .filter_map(|(_, gradient)| gradient.as_ref())
-            .map(|gradient| gradient.sqr()?.sum(D::Minus1)?.sum_all());
-        let squares = squares.collect::<Result<Vec<_>>>()?;
+    /// Reads back all parts of it at once.
+    fn try_norm(&mut self) -> Result<f64> {
+        let mut squares = Vec::new();
+        for bucket in &mut self.buckets {
+            squares.extend(bucket.squares(&mut self.gradient)?);
+        }
         if squares.is_empty() {
             return Ok(0.0);
         }
@@ -125,8 +122,10 @@ impl CandleEngine {
     }
 
     fn try_has_gradient(&self, parameter: usize, elements: Range<usize>) -> Result<bool> {
-        let Some(gradient) = &self.gradient[parameter] else { return Ok(false) };
-        let part = gradient.flatten_all()?.narrow(0, elements.start, elements.len())?;
+        let gathered = buckets::gradient(&self.buckets, parameter);
+        let gradient = gathered.or_else(|| Some(self.gradient[parameter].as_ref()?.flatten_all()));
+        let Some(gradient) = gradient.transpose()? else { return Ok(false) };
+        let part = gradient.narrow(0, elements.start, elements.len())?;
         Ok(part.abs()?.max(0)?.to_scalar::<f32>()? != 0.0)
     }
 
@@ -201,6 +200,7 @@ impl Engine for CandleEngine {
 
     fn discard(&mut self) {
         self.gradient.fill(None);
+        self.buckets.iter_mut().for_each(Bucket::discard);
     }
 
     fn fixed_states(

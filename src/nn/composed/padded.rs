@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{D, Device, Result, Tensor};
 
 use super::ComposedModel;
+use super::rows::Moved;
 use crate::nn::dropout::Place;
 use crate::nn::kernels::rotary::Rotary;
 use crate::nn::{Batch, EncoderSpec, LayerSpec, Positions};
@@ -31,8 +32,8 @@ pub(super) struct Padded {
     pub way: Option<Way>,
     /// `(sequences,)`: where the first tokens are.
     pub firsts: Tensor,
-    /// `(masked,)`: where the tokens are that are to be told.
-    pub masked: Tensor,
+    /// `(masked,)`: where the tokens are that are to be told, if there are any: some GPUs refuse a tensor without elements.
+    pub masked: Option<Tensor>,
     /// For each window that a layer has, its queries `0..length` in order, with the keys that it shows them.
     pub blocks: Vec<(usize, Vec<Block>)>,
     /// For each base of rotary frequencies that a layer has.
@@ -44,10 +45,9 @@ pub(super) struct Padded {
 
 /// From tokens to places of a padded batch, and back.
 pub(super) struct Way {
-    /// `(sequences * length,)`: the token that stands at each place; where there is none the first of its sequence, which no query sees there.
-    tokens: Tensor,
-    /// `(tokens,)`: the place of each token.
-    places: Tensor,
+    /// Where there is no token the first of its sequence stands, which no query sees there: all of a token's gradient is that of its own place.
+    to_places: Moved,
+    to_tokens: Moved,
 }
 
 /// Consecutive queries, and the keys that at least one of them sees.
@@ -139,20 +139,32 @@ impl ComposedModel {
         let (sequences, length) = (batch.sequences(), batch.longest());
         batch.check_tokens(&self.spec).map_err(candle_core::Error::wrap)?;
         let bounds = batch.bounds();
-        let mut mask = vec![MASKED; sequences * length];
-        let mut tokens = Vec::with_capacity(mask.len());
+        let mut is_token = vec![0.0f32; sequences * length];
+        let mut tokens = Vec::with_capacity(is_token.len());
         let mut places = Vec::with_capacity(batch.len());
         for (sequence, bounds) in bounds.windows(2).enumerate() {
             let (own, first) = (bounds[1] - bounds[0], sequence * length);
-            mask[first..first + own].fill(0.0);
+            is_token[first..first + own].fill(1.0);
             places.extend((first..first + own).map(|place| place as u32));
             tokens.extend((bounds[0]..bounds[1]).map(|token| token as u32));
             tokens.resize(first + length, bounds[0] as u32);
         }
         let tensor = |values: &[u32]| Tensor::from_slice(values, values.len(), &self.device);
+        let is_token = Tensor::from_vec(is_token, (sequences * length, 1), &self.device)?;
         let way = match batch.len() == tokens.len() {
             true => None,
-            false => Some(Way { tokens: tensor(&tokens)?, places: tensor(&places)? }),
+            false => {
+                let (tokens, places) = (tensor(&tokens)?, tensor(&places)?);
+                let (taken, back) = (tokens.clone(), places.clone());
+                Some(Way {
+                    to_places: Moved { taken, back, has_gradient: None },
+                    to_tokens: Moved {
+                        taken: places,
+                        back: tokens,
+                        has_gradient: Some(is_token.clone()),
+                    },
+                })
+            }
         };
         let positions = self.spec.embeddings.positions.map(|table| {
             let rows = bounds.windows(2).flat_map(|bounds| 0..bounds[1] - bounds[0]);
@@ -160,7 +172,8 @@ impl ComposedModel {
             tensor(&rows)
         });
         let firsts: Vec<u32> = bounds[..sequences].iter().map(|first| *first as u32).collect();
-        let mask = Tensor::from_vec(mask, (sequences, 1, 1, length), &self.device)?;
+        let far_below = f64::from(MASKED);
+        let mask = is_token.affine(-far_below, far_below)?.reshape((sequences, 1, 1, length))?;
         let blocks = |(window, seen): &(usize, Tensor)| {
             let all = (0..length).step_by(BLOCK);
             let all = all.map(|from| block(*window, from, length, &mask, seen));
@@ -176,7 +189,7 @@ impl ComposedModel {
             mask,
             way,
             firsts: tensor(&firsts)?,
-            masked: tensor(batch.masked())?,
+            masked: (!batch.masked().is_empty()).then(|| tensor(batch.masked())).transpose()?,
             bounds: bounds.to_vec(),
             noise: batch.noise(),
         })
@@ -221,14 +234,14 @@ impl Padded {
     ///
     /// Returns `(sequences * length, features)`.
     pub(super) fn spread(&self, rows: &Tensor) -> Result<Tensor> {
-        self.way.as_ref().map_or_else(|| Ok(rows.clone()), |way| rows.index_select(&way.tokens, 0))
+        self.way.as_ref().map_or_else(|| Ok(rows.clone()), |way| way.to_places.of(rows))
     }
 
     /// * `rows`: `(sequences * length, features)`
     ///
     /// Returns `(tokens, features)`.
     pub(super) fn packed(&self, rows: &Tensor) -> Result<Tensor> {
-        self.way.as_ref().map_or_else(|| Ok(rows.clone()), |way| rows.index_select(&way.places, 0))
+        self.way.as_ref().map_or_else(|| Ok(rows.clone()), |way| way.to_tokens.of(rows))
     }
 }
 

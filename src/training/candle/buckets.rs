@@ -9,6 +9,9 @@ use crate::nn::kernels::Group;
 /// The most floats of a bucket that holds several parameters: what an update holds beside the moments does not grow with the model.
 const MOST: usize = 1 << 25;
 
+/// Floats whose squares are added up before they are added to others: that loses less in f32 than one long sum.
+const ROW: usize = 1024;
+
 /// Parameters of one group that are updated together, one after the other.
 #[derive(Debug)]
 pub(super) struct Bucket {
@@ -17,6 +20,8 @@ pub(super) struct Bucket {
     /// `(floats,)`, like the following one.
     first: Tensor,
     second: Tensor,
+    /// `(floats,)`: of this step, once it was asked for.
+    gradient: Option<Tensor>,
 }
 
 /// A parameter in a bucket.
@@ -66,7 +71,8 @@ pub(super) fn buckets(parameters: &[Parameter], device: &Device) -> Result<Vec<B
     }
     let moments = |floats| Tensor::zeros(floats, DType::F32, device);
     let bucket = |(group, parts, floats)| {
-        Ok(Bucket { group, parts, first: moments(floats)?, second: moments(floats)? })
+        let (first, second) = (moments(floats)?, moments(floats)?);
+        Ok(Bucket { group, parts, first, second, gradient: None })
     };
     found.into_iter().map(bucket).collect()
 }
@@ -77,6 +83,14 @@ pub(super) fn moments(buckets: &[Bucket], parameter: usize) -> Option<Result<[Te
         let part = bucket.parts.iter().find(|part| part.parameter == parameter)?;
         let both = || Ok([part.of(&bucket.first)?, part.of(&bucket.second)?]);
         Some(both())
+    })
+}
+
+/// The gradient of a parameter, `(floats,)`, where its bucket has [gathered](Bucket::gather) it.
+pub(super) fn gradient(buckets: &[Bucket], parameter: usize) -> Option<Result<Tensor>> {
+    buckets.iter().find_map(|bucket| {
+        let part = bucket.parts.iter().find(|part| part.parameter == parameter)?;
+        Some(part.of(bucket.gradient.as_ref()?))
     })
 }
 
@@ -106,7 +120,44 @@ impl Part {
 }
 
 impl Bucket {
-    /// The formulas of [`AdamW::step`](super::super::adamw::AdamW::step). A variable without a gradient has one of zeros.
+    /// The gradient, `(floats,)`, in one tensor. A variable without one has one of zeros.
+    ///
+    /// * `gradients`: of each variable; taken the first time in a step
+    fn gather(&mut self, gradients: &mut [Option<Tensor>]) -> Result<Tensor> {
+        if let Some(gradient) = &self.gradient {
+            debug_assert!(self.parts.iter().all(|part| gradients[part.parameter].is_none()));
+            return Ok(gradient.clone());
+        }
+        let of = |part: &Part| match gradients[part.parameter].take() {
+            Some(gradient) => gradient.flatten_all(),
+            None => Tensor::zeros(part.length, DType::F32, self.first.device()),
+        };
+        let gradient = Tensor::cat(&self.parts.iter().map(of).collect::<Result<Vec<_>>>()?, 0)?;
+        self.gradient = Some(gradient.clone());
+        Ok(gradient)
+    }
+
+    /// Scalars on the device, which add up to the square of the gradient's norm.
+    ///
+    /// * `gradients`: of each variable; taken
+    pub(super) fn squares(&mut self, gradients: &mut [Option<Tensor>]) -> Result<Vec<Tensor>> {
+        let gradient = self.gather(gradients)?;
+        let length = gradient.elem_count();
+        let rest = length % ROW;
+        let rows = (length > rest).then(|| {
+            let rows = gradient.narrow(0, 0, length - rest)?.reshape(((), ROW))?; // (rows, ROW)
+            rows.sqr()?.sum(1)?.sum_all()
+        });
+        let rest = (rest > 0).then(|| gradient.narrow(0, length - rest, rest)?.sqr()?.sum_all());
+        rows.into_iter().chain(rest).collect()
+    }
+
+    /// Forgets the gradient.
+    pub(super) fn discard(&mut self) {
+        self.gradient = None;
+    }
+
+    /// The formulas of [`AdamW::step`](super::super::adamw::AdamW::step).
     ///
     /// * `gradients`: of each of the `variables`; taken
     pub(super) fn step(
@@ -117,12 +168,8 @@ impl Bucket {
     ) -> Result<()> {
         let Corrected { update, correction, root_correction } = corrected;
         let (update, (beta1, beta2)) = (update.of(self.group), update.betas);
-        let gradient = |part: &Part| match gradients[part.parameter].take() {
-            Some(gradient) => gradient.flatten_all(),
-            None => Tensor::zeros(part.length, DType::F32, self.first.device()),
-        };
-        let gradient = self.parts.iter().map(gradient).collect::<Result<Vec<_>>>()?;
-        let gradient = (Tensor::cat(&gradient, 0)? * update.gradient_scale)?;
+        let gradient = (self.gather(gradients)? * update.gradient_scale)?;
+        self.gradient = None;
         self.first = (&self.first + ((&gradient - &self.first)? * (1.0 - beta1))?)?;
         self.second = ((&self.second * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
         let denominator = ((self.second.sqrt()? * root_correction)? + update.eps)?;
