@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Device, Result, Tensor, Var};
-use candle_nn::ops::{log_softmax, softmax};
 
 use self::padded::{Block, Padded, Tables, of, turn};
 use super::adapter::Adapter;
@@ -403,7 +402,7 @@ impl ComposedModel {
         dropped: Option<&Tensor>,
     ) -> Result<Tensor> {
         let scores = self.product_with_transposed(queries, keys)?.broadcast_add(mask)?; // (sequences, heads, queries, keys)
-        let weights = softmax(&scores, D::Minus1)?;
+        let weights = softmax(&scores)?;
         let weights = dropped.map_or_else(|| Ok(weights.clone()), |dropped| &weights * dropped)?;
         self.product(&weights, values)
     }
@@ -481,7 +480,7 @@ impl ComposedModel {
         weights: Vec<f32>,
         gamma: f64,
     ) -> Result<Tensor> {
-        let logarithms = log_softmax(logits, D::Minus1)?; // (rows, classes)
+        let logarithms = log_softmax(logits)?; // (rows, classes)
         let labels = Tensor::new(labels, &self.device)?.unsqueeze(1)?; // (rows, 1)
         let losses = logarithms.contiguous()?.gather(&labels, D::Minus1)?.squeeze(1)?.neg()?; // (rows,)
         let losses = if gamma == 0.0 {
@@ -528,4 +527,18 @@ impl ComposedModel {
             .binary_search_by_key(&range.start, |parameter| parameter.range.start);
         index.expect("every range of the layout begins with a parameter")
     }
+}
+
+/// Softmax over the last dimension. That of candle has a gradient through the largest score too, which is 0 and takes several operations.
+fn softmax(scores: &Tensor) -> Result<Tensor> {
+    let largest = scores.max_keepdim(D::Minus1)?.detach();
+    let exponentials = scores.broadcast_sub(&largest)?.exp()?;
+    exponentials.broadcast_div(&exponentials.sum_keepdim(D::Minus1)?)
+}
+
+/// The logarithm of [`softmax`].
+fn log_softmax(scores: &Tensor) -> Result<Tensor> {
+    let scores = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?;
+    let sum = scores.exp()?.sum_keepdim(D::Minus1)?;
+    scores.broadcast_sub(&sum.log()?)
 }
