@@ -33,8 +33,8 @@ fetch_cuda() {
 build() {
   mkdir -p "$(dirname "$BINARY")"
   local features=()
+  [ "$DEVICE" = cpu ] || features=(--features "$DEVICE")
   if [ "$DEVICE" = cuda ]; then
-    features=(--features cuda)
     [ -n "${CUDA_HOME:-}" ] || command -v nvcc >/dev/null || fetch_cuda
     if [ -n "${CUDA_HOME:-}" ]; then
       export CUDA_HOME PATH="$CUDA_HOME/bin:$PATH" LIBRARY_PATH="$CUDA_HOME/lib64:$CUDA_HOME/lib64/stubs:${LIBRARY_PATH:-}"
