@@ -79,10 +79,11 @@ pub fn measure(
             row["device_gib_before"] = json!(before);
             row["device_peak_gib"] = json!(sampler.take_peak_gib());
         }
-        table::say(&table::line(&row));
+        let line = table::line(&row);
         found["rows"].as_array_mut().expect("it was made as one").push(row);
         found["seconds"] = json!(begun.elapsed().as_secs_f64());
         write(Path::new(file), &found)?;
+        table::say(&line);
     }
     table::say(&table::beside_each_other(&found));
     Ok(())

@@ -50,7 +50,7 @@ pub fn steps(
 
 /// As `torch_step.py` has them; `tiny` is the model of `tiny.toml`.
 fn spec(shape: &str) -> Result<EncoderSpec, Failure> {
-    const TINY: &str = r#"{"hidden_size": 128, "intermediate_size": 192, "num_hidden_layers": 4, "num_attention_heads": 4}"#;
+    const TINY: &str = r#"{"vocab_size": 2000, "hidden_size": 128, "intermediate_size": 192, "num_hidden_layers": 4, "num_attention_heads": 4}"#;
     match shape {
         "tiny" => Ok(EncoderSpec::from_json(TINY)?),
         _ => EncoderSpec::published(shape)
