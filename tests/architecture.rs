@@ -84,7 +84,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("candle_nn", &["nn", "training", "stages/artifacts", "stages", "app/tools"]),
     ("gemm", &["kernels"]),
     ("pulp", &["kernels"]),
-    ("pipeline_kernels", &["base", "nn"]),
+    ("pipeline_kernels", &["base", "engine/search", "nn"]),
     ("ratatui_core", &["view"]),
     ("ratatui_termion", &["view"]),
     ("ratatui_widgets", &["view"]),

@@ -1,4 +1,4 @@
-//! The computations of a layer, forward and backward, over flat row-major `f32` slices, and those of the optimiser.
+//! The computations of a layer, forward and backward, over flat row-major `f32` slices, those of the optimiser, and those of a search.
 //!
 //! Every kernel gives the same bits for any number of threads: it splits its work on boundaries that depend on shapes alone, and sums
 //! within a chunk in a fixed order. Vectors are 16 floats wide whatever the machine offers, so a wider one changes the speed, not a sum.
@@ -17,6 +17,7 @@ mod group;
 mod lanes;
 pub mod layer_norm;
 pub mod low_rank;
+pub mod positive_definite;
 pub mod product;
 pub mod rotary;
 mod tasks;

@@ -3,7 +3,7 @@
 //! Reference: Nocedal and Wright, "Numerical Optimization" (2006), sections 6.1 and 16.7; for the few dimensions here
 //! the inverse Hessian is kept whole.
 
-use super::matrix::dot;
+use pipeline_kernels::positive_definite::dot;
 
 /// Share of the promised decrease that a step has to bring (Armijo).
 const SUFFICIENT: f64 = 1e-4;

@@ -8,14 +8,13 @@
 //! 4. [`Search`] does that for the sweep of a file, as far as results allow;
 //! 5. [`ranked`] says which of its points is the best.
 //!
-//! The arithmetic is scalar, in a fixed order, with the functions of `libm`, and what is proposed is rounded: another
-//! machine proposes the same. There is no state beside the results, no clock, no thread.
+//! The arithmetic is in a fixed order, with the functions of `libm`, and what is proposed is rounded: another machine
+//! proposes the same. There is no state beside the results, no clock, no thread.
 
 mod choice;
 mod draws;
 mod gp;
 mod history;
-mod matrix;
 mod memo;
 mod minimise;
 mod normal;

@@ -5,7 +5,8 @@
 //!
 //! Reference: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), equations 5.8 and 5.9.
 
-use super::super::matrix::{Cholesky, dot};
+use pipeline_kernels::positive_definite::{Cholesky, dot};
+
 use super::super::minimise::{Bounds, Limits, minimise};
 use super::kernel::{Kernel, matern, square_difference};
 use super::task::{Noise, Task};
@@ -175,7 +176,8 @@ impl Thinned {
             trace += by;
         }
         slope[axes + 1] = if self.noise.is_none() { trace * noise } else { 0.0 };
-        let mut cost = (dot(&self.values, &weights) + cholesky.log_determinant()) / 2.0;
+        let log_determinant = 2.0 * cholesky.diagonal().map(libm::log).sum::<f64>();
+        let mut cost = (dot(&self.values, &weights) + log_determinant) / 2.0;
         for ((prior, at), slope) in priors.iter().zip(at).zip(slope) {
             let (more, steeper) = prior.cost(*at);
             cost += more;

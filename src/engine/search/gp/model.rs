@@ -1,6 +1,7 @@
 //! What the process is told, and what it says then.
 
-use super::super::matrix::{Cholesky, dot};
+use pipeline_kernels::positive_definite::{Cholesky, dot, times};
+
 use super::fit::Hyperparameters;
 use super::kernel::{Kernel, matern};
 use super::task::Task;
@@ -85,13 +86,13 @@ impl Posterior {
 
     pub(super) fn mean_and_sd(&self, place: &[f64]) -> (f64, f64) {
         let shared: Vec<f64> = self.covariances(place).map(|(covariance, _)| covariance).collect();
-        let explained: f64 = dot(&shared, &self.times_inverse(&shared));
+        let explained: f64 = dot(&shared, &times(&self.inverse, &shared));
         (dot(&shared, &self.weights), self.sd(explained))
     }
 
     pub(super) fn belief(&self, place: &[f64]) -> Belief {
         let (shared, factors): (Vec<f64>, Vec<f64>) = self.covariances(place).unzip();
-        let pulled = self.times_inverse(&shared);
+        let pulled = times(&self.inverse, &shared); // K⁻¹ k, (points,)
         let sd = self.sd(dot(&shared, &pulled));
         let axes = self.kernel.weights.len();
         let (mut mean_slope, mut sd_slope) = (vec![0.0; axes], vec![0.0; axes]);
@@ -115,11 +116,6 @@ impl Posterior {
     fn covariances(&self, place: &[f64]) -> impl Iterator<Item = (f64, f64)> {
         let square = move |other| self.kernel.square(&self.choices, place, other);
         self.places.iter().map(move |other| matern(self.kernel.signal, square(other)))
-    }
-
-    /// K⁻¹ k, `(points,)`
-    fn times_inverse(&self, shared: &[f64]) -> Vec<f64> {
-        self.inverse.chunks_exact(shared.len()).map(|row| dot(row, shared)).collect()
     }
 
     fn sd(&self, explained: f64) -> f64 {
