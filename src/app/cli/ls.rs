@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rayon::prelude::*;
 use serde_json::json;
 
 use super::args::{Ls, Place, When};
@@ -16,7 +15,8 @@ use crate::engine::store::Store;
 use crate::stages;
 use crate::view::format;
 use crate::view::listing::{
-    Apart, Column, Condition, FINALIST, Items, Level, RUNG, SortKey, Style, Table, whole_json,
+    Apart, Column, Condition, FINALIST, Items, Level, RUNG, SortKey, Style, Table, select,
+    whole_json,
 };
 
 /// Rows for people, unless they ask for more.
@@ -64,21 +64,16 @@ pub fn run(arguments: &Ls, when: When) -> Result<Outcome, Failure> {
         .iter()
         .map(|text| SortKey::read(text.trim(), &items).map_err(|error| wrong(&error)))
         .collect::<Result<_, _>>()?;
-    let kept: Vec<bool> = items
-        .list
-        .par_iter()
-        .map(|item| conditions.iter().all(|condition| condition.holds(&items, item)))
-        .collect();
-    let mut keep = kept.into_iter();
-    items.list.retain(|_| keep.next().expect("one for each"));
+    select(&conditions, &keys, &mut items);
     if !group_by.is_empty() {
         let asked = conditions.iter().map(|condition| &condition.column).chain(&group_by);
         let asked: Vec<&str> = asked.map(Column::name).collect();
         let [rungs, finalists] = [RUNG, FINALIST].map(|name| asked.contains(&name));
         left_out(items.keep_judged(Apart { rungs, finalists }), level);
     }
-    let keys = if keys.is_empty() { usual_order(&items) } else { keys };
-    SortKey::sort(&keys, &mut items);
+    if keys.is_empty() {
+        SortKey::sort(&usual_order(&items), &mut items);
+    }
     if items.list.is_empty() {
         return nothing(arguments, &store, level, index.runs().is_empty());
     }

@@ -133,11 +133,6 @@ impl Condition {
         Ok(Self { column, relation, value })
     }
 
-    #[must_use]
-    pub fn holds(&self, items: &Items<'_>, item: &Item<'_>) -> bool {
-        self.holds_of(&items.cell(item, &self.column))
-    }
-
     fn holds_of(&self, cell: &Cell) -> bool {
         let compared = |text: &str| match (cell.plain(), self.relation) {
             (Some(plain), Relation::Contains) => plain.contains(text),
@@ -186,23 +181,49 @@ impl SortKey {
 
     /// Sorts rows by the first of these keys, those that are equal in it by the next.
     pub fn sort(keys: &[Self], items: &mut Items<'_>) {
-        if keys.is_empty() {
-            return;
-        }
-        let cells = |item: &Item<'_>| -> Vec<Cell> {
-            keys.iter().map(|key| items.cell(item, &key.column)).collect()
-        };
-        let cells: Vec<Vec<Cell>> = items.list.par_iter().map(cells).collect();
-        let mut numbered: Vec<(Vec<Cell>, Item<'_>)> =
-            cells.into_iter().zip(std::mem::take(&mut items.list)).collect();
-        numbered.sort_by(|(one, _), (other, _)| {
-            let by_key =
-                |(place, key): (usize, &Self)| one[place].compare(&other[place], key.descending);
-            let mut orders = keys.iter().enumerate().map(by_key);
-            orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
-        });
-        items.list = numbered.into_iter().map(|(_, item)| item).collect();
+        select(&[], keys, items);
     }
+}
+
+/// Keeps the rows of which all conditions hold, and sorts them as [`SortKey::sort`] does: rows are many, and what one has in a column is read once.
+pub fn select(conditions: &[Condition], keys: &[SortKey], items: &mut Items<'_>) {
+    if conditions.is_empty() && keys.is_empty() {
+        return;
+    }
+    let by = |item: &Item<'_>| sorted_by(conditions, keys, items, item);
+    let cells: Vec<Option<Vec<Cell>>> = items.list.par_iter().map(by).collect();
+    let rows = cells.into_iter().zip(std::mem::take(&mut items.list));
+    let mut kept: Vec<(Vec<Cell>, Item<'_>)> =
+        rows.filter_map(|(cells, item)| Some((cells?, item))).collect();
+    kept.sort_by(|(one, _), (other, _)| {
+        let by_key =
+            |(place, key): (usize, &SortKey)| one[place].compare(&other[place], key.descending);
+        let mut orders = keys.iter().enumerate().map(by_key);
+        orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    });
+    items.list = kept.into_iter().map(|(_, item)| item).collect();
+}
+
+/// What a row has in the columns by which it is sorted; `None` where a condition does not hold.
+fn sorted_by(
+    conditions: &[Condition],
+    keys: &[SortKey],
+    items: &Items<'_>,
+    item: &Item<'_>,
+) -> Option<Vec<Cell>> {
+    let mut known: Vec<(&str, Cell)> = Vec::with_capacity(conditions.len());
+    for condition in conditions {
+        let cell = items.cell(item, &condition.column);
+        if !condition.holds_of(&cell) {
+            return None;
+        }
+        known.push((condition.column.name(), cell));
+    }
+    let cell = |key: &SortKey| match known.iter().find(|(name, _)| *name == key.column.name()) {
+        Some((_, cell)) => cell.clone(),
+        None => items.cell(item, &key.column),
+    };
+    Some(keys.iter().map(cell).collect())
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! What is known of one run, as the index has it in memory.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::text::Text;
@@ -120,8 +123,8 @@ pub struct IndexedRun {
     pub(super) details: Option<Details>,
 }
 
-/// The values of a trial, each as it is written, and the shape that names them.
-pub(super) type Values<'a> = (&'a str, Vec<&'a RawValue>);
+/// The values of a trial, as they are written, and the shape that names them.
+pub(super) type Values<'a> = (&'a str, &'a RawValue);
 
 /// The names of a trial's values.
 pub(super) struct Shape {
@@ -155,10 +158,10 @@ impl Head {
 }
 
 impl IndexedRun {
-    /// What is known of it beside its values: nothing where the file of its line was changed meanwhile.
+    /// What is known of it beside its values.
     #[must_use]
     pub fn about(&self) -> &About {
-        let read = || serde_json::from_str(&self.text.part(ABOUT)).unwrap_or_default();
+        let read = || serde_json::from_str(self.text.part(ABOUT)).unwrap_or_default();
         self.about.get_or_init(read)
     }
 
@@ -168,16 +171,16 @@ impl IndexedRun {
 
     /// Whether all of its values of a part have names.
     pub(super) fn is_named(&self, part: Part, shapes: &HashMap<String, Shape>) -> bool {
-        values(&self.part(part)).iter().all(|(shape, _)| shapes.contains_key(*shape))
+        values(self.part(part)).iter().all(|(shape, _)| shapes.contains_key(*shape))
     }
 
     /// The values of each trial, for [`values`].
-    pub(super) fn part(&self, part: Part) -> String {
+    pub(super) fn part(&self, part: Part) -> &str {
         match (part, &self.details) {
             (Part::Score, _) => self.text.part(SCORES),
             (Part::Parameter, _) => self.text.part(PARAMETERS),
             (Part::Detail, Some(details)) => details.text.part(DETAILS),
-            (Part::Detail, None) => String::new(),
+            (Part::Detail, None) => "",
         }
     }
 }
@@ -185,4 +188,46 @@ impl IndexedRun {
 /// The values of each trial; none of what is no such list.
 pub(super) fn values(part: &str) -> Vec<Values<'_>> {
     serde_json::from_str(part).unwrap_or_default()
+}
+
+/// All values of a list; none of what is no list.
+pub(super) fn all_of(list: &RawValue) -> Vec<Value> {
+    serde_json::from_str(list.get()).unwrap_or_default()
+}
+
+/// One value of a list, the others passed over.
+pub(super) fn one_of(list: &RawValue, place: usize) -> Option<Value> {
+    One { place }.deserialize(&mut serde_json::Deserializer::from_str(list.get())).ok().flatten()
+}
+
+/// What is read of a list where one value is asked for.
+struct One {
+    place: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for One {
+    type Value = Option<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for One {
+    type Value = Option<Value>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of values")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        for _ in 0..self.place {
+            if list.next_element::<IgnoredAny>()?.is_none() {
+                return Ok(None);
+            }
+        }
+        let value = list.next_element()?;
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(value)
+    }
 }

@@ -30,7 +30,7 @@ use crate::engine::stage::StageKind;
 use crate::engine::store::listing::list;
 use crate::engine::store::{Store, StoreError};
 pub use indexed::{About, AboutTrial, Head, IndexedRun, Part};
-use indexed::{Shape, Stamp, Values, values};
+use indexed::{Shape, Stamp, Values, all_of, one_of, values};
 use read::Fresh;
 
 /// The files, in `outputs/cache/`.
@@ -150,14 +150,14 @@ impl Index {
             return append(&path, new);
         }
         let known = self.runs.iter().filter_map(|run| Some(run.details.as_ref()?.text.line()));
-        let whole: String = std::iter::once(lines::HEADER.into()).chain(known).collect();
+        let whole: String = std::iter::once(lines::HEADER).chain(known).collect();
         store.disk.replace_index(&path, whole.as_bytes())
     }
 
     /// Takes a run in, and what is new of it.
     fn take(&mut self, Fresh { shapes, run }: Fresh, new: &mut New) {
         self.name(shapes, new);
-        new.runs.push_str(&run.text.line());
+        new.runs.push_str(run.text.line());
         new.take_details(&run);
         self.runs.push(run);
     }
@@ -186,10 +186,9 @@ impl Index {
         lines: Option<usize>,
     ) -> Result<(), StoreError> {
         if lines.is_none_or(|lines| !self.has_room_for(lines)) {
-            let shapes = self.shapes.values().map(Shape::line);
-            let runs = self.runs.iter().map(|run| run.text.line().into_owned());
-            let whole: String =
-                std::iter::once(lines::HEADER.to_owned()).chain(shapes).chain(runs).collect();
+            let shapes: String = self.shapes.values().map(Shape::line).collect();
+            let runs = self.runs.iter().map(|run| run.text.line());
+            let whole: String = [lines::HEADER, &shapes].into_iter().chain(runs).collect();
             return store.disk.replace_index(path, whole.as_bytes());
         }
         append(path, new)
@@ -223,9 +222,9 @@ impl Index {
     pub fn values(&self, run: &IndexedRun, part: Part, name: &str) -> Vec<Option<Value>> {
         let value = |(shape, values): &Values<'_>| {
             let place = *self.shapes.get(*shape)?.places.get(name)?;
-            serde_json::from_str(values.get(place)?.get()).ok()
+            one_of(values, place)
         };
-        values(&run.part(part)).iter().map(value).collect()
+        values(run.part(part)).iter().map(value).collect()
     }
 
     /// All that each trial of a run has of a part, by name.
@@ -233,12 +232,9 @@ impl Index {
     pub fn all<'a>(&'a self, run: &IndexedRun, part: Part) -> Vec<Vec<(&'a str, Value)>> {
         let of_trial = |(shape, values): Values<'_>| -> Vec<(&'a str, Value)> {
             let names = self.shapes.get(shape).into_iter().flat_map(|shape| &shape.names);
-            let named = names.zip(values).filter_map(|(name, value)| {
-                Some((name.as_str(), serde_json::from_str(value.get()).ok()?))
-            });
-            named.collect()
+            names.map(String::as_str).zip(all_of(values)).collect()
         };
-        values(&run.part(part)).into_iter().map(of_trial).collect()
+        values(run.part(part)).into_iter().map(of_trial).collect()
     }
 }
 
@@ -283,7 +279,7 @@ struct New {
 impl New {
     fn take_details(&mut self, run: &IndexedRun) {
         if let Some(details) = &run.details {
-            self.details.push_str(&details.text.line());
+            self.details.push_str(details.text.line());
         }
     }
 }
