@@ -14,7 +14,7 @@ pub const TO_READ: &str = "change its permissions, or run as a user who may read
 /// # Errors
 /// As [`File::open`]; [`ErrorKind::IsADirectory`] for a folder, and [`ErrorKind::InvalidInput`] for a pipe, a socket or a device.
 pub fn open(path: &Path) -> io::Result<File> {
-    opened(OpenOptions::new().read(true), path, false)
+    opened(OpenOptions::new().read(true), path, false).map(|(file, _)| file)
 }
 
 /// The same under other options. A file that `options` are to create need not be there.
@@ -22,10 +22,14 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As [`open`].
 pub fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    opened(options, path, true)
+    opened(options, path, true).map(|(file, _)| file)
 }
 
-fn opened(options: &mut OpenOptions, path: &Path, may_create: bool) -> io::Result<File> {
+fn opened(
+    options: &mut OpenOptions,
+    path: &Path,
+    may_create: bool,
+) -> io::Result<(File, Metadata)> {
     // Before it is opened, which is an act where it is a device; and after, when it can be nothing else any more.
     match path.metadata() {
         Ok(metadata) => check(&metadata)?,
@@ -39,8 +43,9 @@ fn opened(options: &mut OpenOptions, path: &Path, may_create: bool) -> io::Resul
         rustix::fs::OFlags::NONBLOCK.bits().cast_signed(),
     );
     let file = options.open(path)?;
-    check(&file.metadata()?)?;
-    Ok(file)
+    let metadata = file.metadata()?;
+    check(&metadata)?;
+    Ok((file, metadata))
 }
 
 /// As [`std::fs::read`].
@@ -48,10 +53,21 @@ fn opened(options: &mut OpenOptions, path: &Path, may_create: bool) -> io::Resul
 /// # Errors
 /// As [`open`], and when it cannot be read.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = open(path)?;
     let mut bytes = Vec::new();
-    bytes.try_reserve(usize::try_from(file.metadata()?.len()).unwrap_or(0))?;
-    file.read_to_end(&mut bytes)?;
+    open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The first bytes of a file, `most` at most.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let (file, metadata) = opened(OpenOptions::new().read(true), path, false)?;
+    let mut bytes = Vec::new();
+    // A limited reader does not know how much there is, and begins with a few bytes at a time.
+    bytes.try_reserve(usize::try_from(metadata.len().min(most)).unwrap_or(0))?;
+    file.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -147,6 +163,8 @@ mod tests {
         std::fs::write(folder.path().join("file"), "text").expect("written");
         std::os::unix::fs::symlink("file", folder.path().join("link")).expect("linked");
         assert_eq!(read_to_string(&folder.path().join("link")).expect("readable"), "text");
+        assert_eq!(read_at_most(&folder.path().join("link"), 3).expect("readable"), b"tex");
+        assert_eq!(read_at_most(&folder.path().join("link"), 9).expect("readable"), b"text");
         assert_eq!(
             reason(&read(&folder.path().join("none")).expect_err("none")),
             "there is no such file"

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{CacheKey, Change, Fingerprint, Identity, Node, NodeId, Plan};
@@ -20,7 +21,7 @@ pub enum Presence {
 }
 
 /// What a forecast asks of a store. Each answer costs a look at an index or a few stats, never a read of contents.
-pub trait Lookup {
+pub trait Lookup: Sync {
     fn presence(&self, key: &CacheKey) -> Presence;
     /// The parts of an entry's key, or of a key that a run recorded, even when the entry itself is gone; `None` when nothing is known of it.
     fn fingerprint(&self, key: &CacheKey) -> Option<Fingerprint>;
@@ -93,6 +94,9 @@ pub struct Comparison {
 /// Bounds the work per node where a sweep left thousands of entries to compare with.
 const CANDIDATES: usize = 64;
 
+/// So many nodes are looked for on several threads: for fewer it takes longer to start these.
+const PARALLEL_NODES: usize = 64;
+
 impl Forecast {
     /// * `rerun`: names of stages, or of single trials of them, to build although they are there
     #[must_use]
@@ -100,8 +104,8 @@ impl Forecast {
         let mut history = History::new(plan, lookup);
         let mut nodes: Vec<NodeForecast> = Vec::with_capacity(plan.nodes.len());
         let mut continuations = BTreeMap::new();
-        for id in plan.ids() {
-            let expectation = expect(plan, id, &nodes, &mut history, rerun);
+        for (id, presence) in plan.ids().zip(presences(plan, lookup)) {
+            let expectation = expect(plan, id, presence, &nodes, &mut history, rerun);
             if let Some(continuation) = Continuation::of(plan, id, &expectation, lookup) {
                 continuations.insert(id, continuation);
             }
@@ -217,24 +221,34 @@ impl Comparison {
     }
 }
 
+/// What the store says of each node; nothing that has no key yet is there.
+fn presences(plan: &Plan, lookup: &dyn Lookup) -> Vec<Presence> {
+    let presence =
+        |node: &Node| node.identity.key().map_or(Presence::Absent, |key| lookup.presence(&key));
+    if plan.nodes.len() < PARALLEL_NODES {
+        return plan.nodes.iter().map(presence).collect();
+    }
+    plan.nodes.par_iter().map(presence).collect()
+}
+
+/// * `presence`: of the node
+/// * `before`: what is expected of the nodes before it
 fn expect(
     plan: &Plan,
     id: NodeId,
+    presence: Presence,
     before: &[NodeForecast],
     history: &mut History<'_>,
     rerun: &[String],
 ) -> NodeForecast {
     let node = plan.node(id);
-    let key = match &node.identity {
-        Identity::CommitUnknown(commit) => {
-            return NodeForecast::Miss(Reason::CommitUnknown(Arc::clone(commit)));
-        }
-        Identity::Key(key) => key,
-    };
+    if let Identity::CommitUnknown(commit) = &node.identity {
+        return NodeForecast::Miss(Reason::CommitUnknown(Arc::clone(commit)));
+    }
     if rerun.iter().any(|selector| node.is_named(selector)) {
         return NodeForecast::Miss(Reason::Rerun);
     }
-    match history.lookup.presence(key) {
+    match presence {
         Presence::Present => return NodeForecast::Hit,
         Presence::Damaged => return NodeForecast::Miss(Reason::Damaged),
         Presence::Absent => {}

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::results::Unreadable;
 use super::scores::score_of;
 use crate::engine::plan::{CacheKey, Identity, Level, NodeId, Objective, Plan, Point, Trial};
@@ -29,6 +31,9 @@ pub struct PointOutcome {
     pub outcome: Option<Outcome>,
 }
 
+/// The results of so many trials are read on several threads: for fewer it takes longer to start these.
+const PARALLEL_TRIALS: usize = 64;
+
 /// What became of each point of a plan, in their order, and level by level.
 ///
 /// # Errors
@@ -40,6 +45,13 @@ pub fn outcomes(
 ) -> Result<Vec<PointOutcome>, OutcomeError> {
     let mut all: Vec<PointOutcome> = Vec::new();
     let mut before: Option<(&Arc<Point>, usize)> = None;
+    let read = |trial: &Trial| of_trial(plan, trial, objective, store);
+    let known: Vec<Result<Known, OutcomeError>> = if plan.trials.len() < PARALLEL_TRIALS {
+        plan.trials.iter().map(read).collect()
+    } else {
+        plan.trials.par_iter().map(read).collect()
+    };
+    let mut known = known.into_iter();
     let are_one =
         |one: &Trial, next: &Trial| Arc::ptr_eq(&one.point, &next.point) && one.level == next.level;
     for trials in plan.trials.chunk_by(are_one) {
@@ -51,8 +63,8 @@ pub fn outcomes(
         before = Some((&trials[0].point, point));
         let mut scores = Some(Vec::with_capacity(trials.len()));
         let mut has_failed = false;
-        for trial in trials {
-            match of_trial(plan, trial, objective, store)? {
+        for known in known.by_ref().take(trials.len()) {
+            match known? {
                 Known::Score(score) => scores.iter_mut().for_each(|scores| scores.push(score)),
                 Known::Failed => has_failed = true,
                 Known::Nothing => scores = None,

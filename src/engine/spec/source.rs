@@ -1,6 +1,6 @@
 //! Reading the text of an experiment file.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::problems::Problems;
@@ -25,9 +25,7 @@ pub(super) struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        regular::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        regular::read_at_most(path, limit + 1)
     }
 
     fn identity(&self, path: &Path) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
@@ -189,13 +189,11 @@ impl Store {
         let path = folder.join(MANIFEST);
         let finding =
             |problem| Finding { entry: Self::place_of(key), file: MANIFEST.into(), problem };
-        let mut bytes = Vec::new();
-        match regular::open(&path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        {
-            Ok(_) if bytes.len() as u64 > MAX_BYTES => {
+        match regular::read_at_most(&path, MAX_BYTES + 1) {
+            Ok(bytes) if bytes.len() as u64 > MAX_BYTES => {
                 Ok(Err(finding(Problem::Manifest { reason: "it is too large".into() })))
             }
-            Ok(_) => Ok(Manifest::read(&bytes, key)
+            Ok(bytes) => Ok(Manifest::read(&bytes, key)
                 .map(Some)
                 .map_err(|error| finding(Problem::Manifest { reason: error.to_string() }))),
             Err(error) if error.kind() == ErrorKind::NotFound => {
