@@ -162,7 +162,7 @@ impl JointModel {
     pub fn check(path: &Path, spec: &EncoderSpec) -> Result<(), CheckpointError> {
         let layout = Layout::new(spec, &[]);
         let mut values = vec![0.0; PIECE_BYTES / 4];
-        read_tensors(path, &layout, spec.names, false, |index, read| {
+        Found::of(path, &layout, spec.names, false)?.read(|index, read| {
             let mut left = layout.parameters()[index].range.len();
             let mut finite = true;
             while left > 0 {
@@ -245,10 +245,11 @@ impl JointModel {
         with_heads: bool,
     ) -> Result<Self, CheckpointError> {
         let layout = Layout::new(&spec, heads);
+        // Before there is memory for them: a file of another model needs none.
+        let found = Found::of(path, &layout, spec.names, with_heads)?;
         let mut parameters = zeros(layout.len(), "the weights")?;
-        read_tensors(path, &layout, spec.names, with_heads, |index, read| {
-            read(&mut parameters[layout.parameters()[index].range.clone()])
-        })?;
+        found
+            .read(|index, read| read(&mut parameters[layout.parameters()[index].range.clone()]))?;
         Ok(Self { parameters, layout, spec, arithmetic: Arithmetic::F32 })
     }
 }
@@ -256,33 +257,62 @@ impl JointModel {
 /// Fills a slice with the next numbers of a tensor; false when one of them is infinite or not a number.
 type ReadNumbers<'r> = dyn FnMut(&mut [f32]) -> io::Result<bool> + 'r;
 
-/// Hands each tensor of a file that is a parameter of `layout` to `take`, by the parameter's index and in the order of the file. `take` reads
-/// all of its numbers, in pieces of any size, and says whether all were finite.
-fn read_tensors(
-    path: &Path,
-    layout: &Layout,
-    names: &Names,
-    with_heads: bool,
-    mut take: impl FnMut(usize, &mut ReadNumbers<'_>) -> io::Result<bool>,
-) -> Result<(), CheckpointError> {
-    let io_error = |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
-    let wrong = |problems| CheckpointError::Tensors { path: path.to_owned(), problems };
-    let mut file = regular::open(path).map_err(io_error)?;
-    let (metadata, data_start) = read_header(&mut file, path)?;
-    let found = find(&metadata, layout, names, with_heads).map_err(wrong)?;
-    let mut piece = vec![0; PIECE_BYTES];
-    let mut problems = Vec::new();
-    for (index, info) in found {
-        file.seek(SeekFrom::Start(data_start + info.data_offsets.0 as u64)).map_err(io_error)?;
-        let finite =
-            take(index, &mut |values| read_values(&mut file, values, info.dtype, &mut piece))
-                .map_err(io_error)?;
-        if !finite {
-            problems
-                .push(TensorProblem::NotFinite { name: layout.parameters()[index].name.clone() });
-        }
+/// The tensors of a file that are the parameters of a layout.
+struct Found<'a> {
+    path: &'a Path,
+    layout: &'a Layout,
+    file: File,
+    /// Each with the index of its parameter, in the order of the file.
+    tensors: Vec<(usize, TensorInfo)>,
+    /// Where the first tensor's bytes begin.
+    data_start: u64,
+}
+
+impl<'a> Found<'a> {
+    /// Reads the header alone.
+    fn of(
+        path: &'a Path,
+        layout: &'a Layout,
+        names: &Names,
+        with_heads: bool,
+    ) -> Result<Self, CheckpointError> {
+        let mut file = regular::open(path).map_err(|source| CheckpointError::Io {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        let (metadata, data_start) = read_header(&mut file, path)?;
+        let found = find(&metadata, layout, names, with_heads)
+            .map_err(|problems| CheckpointError::Tensors { path: path.to_owned(), problems })?;
+        let tensors = found.into_iter().map(|(index, info)| (index, info.clone())).collect();
+        Ok(Self { path, layout, file, tensors, data_start })
     }
-    if problems.is_empty() { Ok(()) } else { Err(wrong(problems)) }
+
+    /// Hands each tensor to `take`, by its parameter's index. `take` reads all of its numbers, in pieces of any size, and says whether all were
+    /// finite.
+    fn read(
+        mut self,
+        mut take: impl FnMut(usize, &mut ReadNumbers<'_>) -> io::Result<bool>,
+    ) -> Result<(), CheckpointError> {
+        let path = || self.path.to_owned();
+        let io_error = |source| CheckpointError::Io { action: "read", path: path(), source };
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut problems = Vec::new();
+        for (index, info) in &self.tensors {
+            let start = SeekFrom::Start(self.data_start + info.data_offsets.0 as u64);
+            self.file.seek(start).map_err(io_error)?;
+            let mut read =
+                |values: &mut [f32]| read_values(&mut self.file, values, info.dtype, &mut piece);
+            if !take(*index, &mut read).map_err(io_error)? {
+                let name = self.layout.parameters()[*index].name.clone();
+                problems.push(TensorProblem::NotFinite { name });
+            }
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(CheckpointError::Tensors { path: path(), problems })
+    }
 }
 
 /// A tensor to be written.

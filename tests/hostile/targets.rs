@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use pipeline::base::rng::Rng;
 use pipeline::engine::plan::{CacheKey, Digests, FileDigest, Plan, Points};
@@ -150,8 +151,12 @@ pub fn label_studio(bytes: &[u8]) {
 /// Raw lines and the rules that come with the program; and rules of somebody else.
 pub fn log(bytes: &[u8]) {
     texts(Format::Lines, bytes, &readers::Options { markup: true, ..all_options() });
-    for shipped in [readers::Shipped::Syslog, readers::Shipped::Apache] {
-        let rules = Some(readers::Rules::shipped(shipped));
+    // Their patterns take longer to compile than an input to read.
+    static SHIPPED: LazyLock<[readers::Rules; 2]> = LazyLock::new(|| {
+        [readers::Shipped::Syslog, readers::Shipped::Apache].map(readers::Rules::shipped)
+    });
+    for rules in &*SHIPPED {
+        let rules = Some(rules.clone());
         texts(Format::Lines, bytes, &readers::Options { rules, ..all_options() });
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return };

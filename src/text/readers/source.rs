@@ -311,35 +311,21 @@ pub(super) fn read_line(
     reader: &mut dyn BufRead,
     limit: usize,
 ) -> io::Result<Option<Option<Vec<u8>>>> {
-    let (mut line, mut too_long, mut any) = (Vec::new(), false, false);
-    loop {
-        let available = match reader.fill_buf() {
-            Ok(available) => available,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if available.is_empty() {
-            break;
-        }
-        any = true;
-        let newline = available.iter().position(|byte| *byte == b'\n');
-        let taken = &available[..newline.unwrap_or(available.len())];
-        if too_long || line.len() + taken.len() > limit {
-            too_long = true;
-            line = Vec::new();
-        } else {
-            line.extend_from_slice(taken);
-        }
-        let used = newline.map_or(available.len(), |newline| newline + 1);
-        reader.consume(used);
-        if newline.is_some() {
-            break;
-        }
+    let mut line = Vec::new();
+    let with_its_end = (limit as u64).saturating_add(1);
+    if (&mut *reader).take(with_its_end).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if line.len() > limit {
+        reader.skip_until(b'\n')?;
+        return Ok(Some(None));
     }
     if line.last() == Some(&b'\r') {
         line.pop();
     }
-    Ok(any.then_some((!too_long).then_some(line)))
+    Ok(Some(Some(line)))
 }
 
 #[cfg(test)]
