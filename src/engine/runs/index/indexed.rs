@@ -158,10 +158,10 @@ impl Head {
 }
 
 impl IndexedRun {
-    /// What is known of it beside its values.
+    /// What is known of it beside its values: nothing where the file of its line was changed meanwhile.
     #[must_use]
     pub fn about(&self) -> &About {
-        let read = || serde_json::from_str(self.text.part(ABOUT)).unwrap_or_default();
+        let read = || serde_json::from_str(&self.text.part(ABOUT)).unwrap_or_default();
         self.about.get_or_init(read)
     }
 
@@ -171,16 +171,16 @@ impl IndexedRun {
 
     /// Whether all of its values of a part have names.
     pub(super) fn is_named(&self, part: Part, shapes: &HashMap<String, Shape>) -> bool {
-        values(self.part(part)).iter().all(|(shape, _)| shapes.contains_key(*shape))
+        values(&self.part(part)).iter().all(|(shape, _)| shapes.contains_key(*shape))
     }
 
     /// The values of each trial, for [`values`].
-    pub(super) fn part(&self, part: Part) -> &str {
+    pub(super) fn part(&self, part: Part) -> String {
         match (part, &self.details) {
             (Part::Score, _) => self.text.part(SCORES),
             (Part::Parameter, _) => self.text.part(PARAMETERS),
             (Part::Detail, Some(details)) => details.text.part(DETAILS),
-            (Part::Detail, None) => "",
+            (Part::Detail, None) => String::new(),
         }
     }
 }

@@ -6,15 +6,14 @@
 //! | | `r` | a run: what it is found by, what else it is, its scores and its parameters, trial by trial, with tabs between |
 //! | `runs.details` | `v` | the id of a run, the checksum of its line, and its details, trial by trial, with tabs between |
 //!
-//! Of each line only what its run is found by is taken apart at once, and the rest for who asks. Details are by far the most, and seldom asked for: their
-//! file is read for these alone. A later line about a run takes the place of an earlier one.
+//! Of many runs only what they are found by is kept, and where their lines lie: a line is read again for who asks for the rest. Details are by far the
+//! most, and seldom asked for. A later line about a run takes the place of an earlier one.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::indexed::{About, Details, Head, IndexedRun, Part, Shape};
@@ -24,19 +23,14 @@ use crate::base::disk::regular;
 /// Another program may know other scores of the same entries.
 pub(super) const HEADER: &str = concat!("pipeline ", env!("CARGO_PKG_VERSION"), " runs 4\n");
 
+/// What is read at once, in bytes.
+const BUFFER: usize = 1 << 16;
+
 /// The part of a line of details that says of which line of the run they are.
 const OF: usize = 1;
 
 /// How many digits of a digest name a list of names.
 const DIGITS: usize = 16;
-
-/// What a line says.
-enum Line {
-    Run(IndexedRun),
-    /// Of the run with this id.
-    Details(String, Details),
-    Names(Shape),
-}
 
 /// What a file has.
 #[derive(Default)]
@@ -88,9 +82,9 @@ impl IndexedRun {
     ) -> Self {
         let content = [json(&head), json(about), json(&scores), json(&parameters)].join("\t");
         let of = checksum(&content);
-        let text = Text::new(line('r', &content));
+        let text = Text::Written(line('r', &content).into());
         let details = format!("{}\t{of:08x}\t{}", head.id, json(&details));
-        let details = Details { of, text: Text::new(line('v', &details)) };
+        let details = Details { of, text: Text::Written(line('v', &details).into()) };
         Self { head, about: OnceLock::new(), checksum: of, text, details: Some(details) }
     }
 
@@ -110,50 +104,54 @@ pub(super) fn read(path: &Path) -> Read {
 impl Read {
     /// `None` of a file that another program wrote.
     fn of(path: &Path) -> io::Result<Option<Self>> {
-        // What is no UTF-8 is damage, which the checksum of its line shows.
-        let whole = String::from_utf8(regular::read(path)?)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        if !whole.starts_with(HEADER) {
+        let file = Arc::new(regular::open(path)?);
+        let mut reader = BufReader::with_capacity(BUFFER, &*file);
+        let mut bytes = Vec::new();
+        let mut at = reader.read_until(b'\n', &mut bytes)? as u64;
+        if bytes != HEADER.as_bytes() {
             return Ok(None);
         }
-        // One that is empty stands before what was appended.
-        let texts = Text::each(whole, HEADER.len());
-        let lines: Vec<Option<Line>> = texts.into_par_iter().map(Line::of).collect();
-        let mut read = Self { count: Some(lines.len()), ..Self::default() };
-        for line in lines {
-            match line {
-                Some(Line::Run(run)) => read.runs.push(run),
-                Some(Line::Details(id, details)) => drop(read.details.insert(id, details)),
-                Some(Line::Names(shape)) => {
-                    drop(read.shapes.insert(shape.digest.clone(), shape));
-                }
-                None => read.has_lost = true,
+        let (mut read, mut count) = (Self::default(), 0);
+        loop {
+            bytes.clear();
+            let length = reader.read_until(b'\n', &mut bytes)?;
+            if length == 0 {
+                read.count = Some(count);
+                return Ok(Some(read));
+            }
+            let text = Text::There { file: Arc::clone(&file), at, length };
+            at += length as u64;
+            // One that is empty stands before what was appended.
+            if bytes != b"\n" {
+                count += 1;
+                let line = std::str::from_utf8(&bytes).ok();
+                read.has_lost |= line.and_then(|line| read.take(line, text)).is_none();
             }
         }
-        Ok(Some(read))
     }
-}
 
-impl Line {
-    /// `None` where it is not what was written.
-    fn of(text: Text) -> Option<Self> {
-        let (letter, checksum, content) = taken_apart(text.line())?;
+    /// Takes a line in; `None` where it is not what was written.
+    fn take(&mut self, line: &str, text: Text) -> Option<()> {
+        let (letter, checksum, content) = taken_apart(line)?;
         let of_names = match letter {
             "r" => {
                 let head = serde_json::from_str(part(content, 0)?).ok()?;
                 let about = OnceLock::new();
-                return Some(Self::Run(IndexedRun { head, about, checksum, text, details: None }));
+                self.runs.push(IndexedRun { head, about, checksum, text, details: None });
+                return Some(());
             }
             "v" => {
                 let of = u32::from_str_radix(part(content, OF)?, 16).ok()?;
-                let id = part(content, 0)?.to_owned();
-                return Some(Self::Details(id, Details { of, text }));
+                self.details.insert(part(content, 0)?.to_owned(), Details { of, text });
+                return Some(());
             }
             "s" => Part::Score,
             "d" => Part::Detail,
             "p" => Part::Parameter,
             _ => return None,
         };
-        Some(Self::Names(Shape::of(of_names, serde_json::from_str(content).ok()?)))
+        let shape = Shape::of(of_names, serde_json::from_str(content).ok()?);
+        self.shapes.insert(shape.digest.clone(), shape);
+        Some(())
     }
 }

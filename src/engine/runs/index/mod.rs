@@ -150,14 +150,14 @@ impl Index {
             return append(&path, new);
         }
         let known = self.runs.iter().filter_map(|run| Some(run.details.as_ref()?.text.line()));
-        let whole: String = std::iter::once(lines::HEADER).chain(known).collect();
+        let whole: String = std::iter::once(lines::HEADER.into()).chain(known).collect();
         store.disk.replace_index(&path, whole.as_bytes())
     }
 
     /// Takes a run in, and what is new of it.
     fn take(&mut self, Fresh { shapes, run }: Fresh, new: &mut New) {
         self.name(shapes, new);
-        new.runs.push_str(run.text.line());
+        new.runs.push_str(&run.text.line());
         new.take_details(&run);
         self.runs.push(run);
     }
@@ -186,9 +186,10 @@ impl Index {
         lines: Option<usize>,
     ) -> Result<(), StoreError> {
         if lines.is_none_or(|lines| !self.has_room_for(lines)) {
-            let shapes: String = self.shapes.values().map(Shape::line).collect();
-            let runs = self.runs.iter().map(|run| run.text.line());
-            let whole: String = [lines::HEADER, &shapes].into_iter().chain(runs).collect();
+            let shapes = self.shapes.values().map(Shape::line);
+            let runs = self.runs.iter().map(|run| run.text.line().into_owned());
+            let whole: String =
+                std::iter::once(lines::HEADER.to_owned()).chain(shapes).chain(runs).collect();
             return store.disk.replace_index(path, whole.as_bytes());
         }
         append(path, new)
@@ -224,7 +225,7 @@ impl Index {
             let place = *self.shapes.get(*shape)?.places.get(name)?;
             one_of(values, place)
         };
-        values(run.part(part)).iter().map(value).collect()
+        values(&run.part(part)).iter().map(value).collect()
     }
 
     /// All that each trial of a run has of a part, by name.
@@ -234,7 +235,7 @@ impl Index {
             let names = self.shapes.get(shape).into_iter().flat_map(|shape| &shape.names);
             names.map(String::as_str).zip(all_of(values)).collect()
         };
-        values(run.part(part)).into_iter().map(of_trial).collect()
+        values(&run.part(part)).into_iter().map(of_trial).collect()
     }
 }
 
@@ -279,7 +280,7 @@ struct New {
 impl New {
     fn take_details(&mut self, run: &IndexedRun) {
         if let Some(details) = &run.details {
-            self.details.push_str(details.text.line());
+            self.details.push_str(&details.text.line());
         }
     }
 }

@@ -1,13 +1,15 @@
 //! A line of one of the two files: a letter that says what it is, a checksum, and what follows on that, in parts with tabs between.
 
-use std::ops::Range;
+use std::borrow::Cow;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-/// A line, and the lines that it was read with.
+/// A line: in memory as long as no file has it, and else where it lies.
 #[derive(Clone)]
-pub(super) struct Text {
-    lines: Arc<String>,
-    place: Range<usize>,
+pub(super) enum Text {
+    Written(Arc<str>),
+    There { file: Arc<File>, at: u64, length: usize },
 }
 
 /// Tells half a line, and one that was damaged; against who writes another on purpose it is none.
@@ -20,16 +22,10 @@ pub(super) fn line(letter: char, content: &str) -> String {
     format!("{letter} {:08x} {content}\n", checksum(content))
 }
 
-/// The letter of a line, the checksum that it says, and what follows on that.
-fn divided(line: &str) -> Option<(&str, &str, &str)> {
-    let (letter, rest) = line.strip_suffix('\n')?.split_once(' ')?;
-    let (said, content) = rest.split_once(' ')?;
-    Some((letter, said, content))
-}
-
 /// The letter of a line, its checksum, and what follows on that; `None` where it is not what was written.
 pub(super) fn taken_apart(line: &str) -> Option<(&str, u32, &str)> {
-    let (letter, said, content) = divided(line)?;
+    let (letter, rest) = line.strip_suffix('\n')?.split_once(' ')?;
+    let (said, content) = rest.split_once(' ')?;
     let found = checksum(content);
     (u32::from_str_radix(said, 16) == Ok(found)).then_some((letter, found, content))
 }
@@ -40,33 +36,21 @@ pub(super) fn part(content: &str, number: usize) -> Option<&str> {
 }
 
 impl Text {
-    /// One that no file has yet.
-    pub(super) fn new(line: String) -> Self {
-        let place = 0..line.len();
-        Self { lines: Arc::new(line), place }
-    }
-
-    /// Each of some lines, those that are empty left out.
-    ///
-    /// * `from`: where the first of them begins
-    pub(super) fn each(lines: String, from: usize) -> Vec<Self> {
-        let lines = Arc::new(lines);
-        let mut end = from;
-        let place = |line: &str| {
-            let start = end;
-            end += line.len();
-            (line != "\n").then_some(start..end)
+    /// The line; nothing where its file was changed meanwhile.
+    pub(super) fn line(&self) -> Cow<'_, str> {
+        let (file, at, length) = match self {
+            Self::Written(line) => return Cow::Borrowed(line),
+            Self::There { file, at, length } => (file, at, length),
         };
-        let places = lines[from..].split_inclusive('\n').filter_map(place);
-        places.map(|place| Self { lines: Arc::clone(&lines), place }).collect()
+        let mut bytes = vec![0; *length];
+        let read = file.read_exact_at(&mut bytes, *at);
+        Cow::Owned(read.ok().and_then(|()| String::from_utf8(bytes).ok()).unwrap_or_default())
     }
 
-    pub(super) fn line(&self) -> &str {
-        &self.lines[self.place.clone()]
-    }
-
-    /// A part of a line that is what was written; nothing where it has no such part.
-    pub(super) fn part(&self, number: usize) -> &str {
-        divided(self.line()).and_then(|(.., content)| part(content, number)).unwrap_or_default()
+    /// A part of the line; nothing where there is no such line any more.
+    pub(super) fn part(&self, number: usize) -> String {
+        let line = self.line();
+        let found = taken_apart(&line).and_then(|(.., content)| part(content, number));
+        found.unwrap_or_default().to_owned()
     }
 }
