@@ -34,7 +34,7 @@ pub use pairs::{SIGNIFICANT, pairs_for, too_few};
 pub use report::{Background, Searched, Setting};
 pub use results::{
     Again, Part, PublishError, Published, Task, bring_over, check_place, earlier, experiment_of,
-    made_by, model_in, publish, trial_behind, unpublished,
+    folder_of_trial, made_by, model_in, publish, stands_for_others, unpublished,
 };
 pub use rows::{Moments, best_trials};
 pub use standings::Standings;

@@ -120,13 +120,15 @@ pub(super) fn point_line(point: &PointEnded) -> String {
     let PointEnded { number, count, point: label, metric, .. } = point;
     let name = metric.rsplit('.').next().unwrap_or(metric);
     let score = match (point.mean, point.sd) {
-        (Some(mean), Some(sd)) => format!("{name} {mean:.4} ± {sd:.4}, n = {}", point.n),
-        (Some(mean), None) => format!("{name} {mean:.4}"),
+        (Some(mean), Some(sd)) => {
+            format!("{name} {} ± {}, n = {}", format::number(mean), format::number(sd), point.n)
+        }
+        (Some(mean), None) => format!("{name} {}", format::number(mean)),
         (None, _) => "failed".to_owned(),
     };
     let best = match (&point.best, point.best_mean) {
         (Some(best), _) if best == label => "the best so far".to_owned(),
-        (Some(best), Some(mean)) => format!("best so far {mean:.4} ({best})"),
+        (Some(best), Some(mean)) => format!("best so far {} ({best})", format::number(mean)),
         _ => String::new(),
     };
     let what = match point.rung {

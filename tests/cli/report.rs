@@ -150,3 +150,35 @@ fn a_report_is_seen_and_used_in_a_browser_without_a_fault() {
         assert!(output.status.success(), "{name}:\n{said}{errors}");
     }
 }
+
+#[test]
+fn a_command_that_scores_a_search_is_no_baseline_and_its_choices_stand_as_in_the_file() {
+    let world = World::new();
+    world.write("score.sh", "echo \"{\\\"score\\\": $2}\" > \"$1/metrics.json\"\n");
+    world.write(
+        "choices.toml",
+        r#"version = 1
+[params]
+x = "0.3"
+[stage.score]
+kind = "command"
+run = ["sh", "score.sh", "{out}", "@params.x"]
+sources = ["score.sh"]
+output = "evaluation"
+[sweep]
+method = "random"
+objective = "max score.score"
+points = 4
+[sweep.over]
+params.x = { choice = ["0.1", "0.2", "0.3", "0.4"] }
+"#,
+    );
+    let shot = world.pipeline(["run", "choices.toml"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    let html = world.read("outputs/choices/report.html");
+    assert!(!html.contains("<span class=tag>baseline</span>"));
+    // The file's own value is tried first.
+    let place = |tick: &str| html.rfind(&format!("text-anchor=middle>{tick}</text>"));
+    let places = ["0.1", "0.2", "0.3", "0.4"].map(place);
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
+}

@@ -480,10 +480,12 @@ fn finished(
 
 /// What the work has come to, whatever becomes of its results.
 fn results(listener: &Listener<'_>, outcome: &RunOutcome) -> Results {
+    let mut nodes = outcome.records(listener.plan);
+    runs::note_built(listener.store, &mut nodes);
     let run = RunFile {
         status: status(ending(outcome)),
         elapsed_ms: Some(u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX)),
-        nodes: outcome.records(listener.plan),
+        nodes,
         outline: Some(Outline::of(listener.plan)),
         ..listener.record.run().clone()
     };

@@ -1,6 +1,7 @@
 //! `pipeline show`: an experiment after `extends`, a run, a trial or a point of one, what made a folder of results, or an entry of the store.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
@@ -115,16 +116,34 @@ fn experiment(arguments: &Show) -> Result<(), Failure> {
 
 /// A run's record, or a folder of results, of which the run that made it is shown.
 fn folder(arguments: &Show) -> Result<(), Failure> {
-    let standing = view::trial_behind(&arguments.what);
-    let what = standing.as_deref().unwrap_or(&arguments.what);
-    match run_behind(what)? {
-        Behind::Run(..) if trial_behind(what).is_some() => {
-            show_part(&Side::of(&what.to_string_lossy(), &arguments.place)?, arguments.json)
-        }
-        Behind::Run(store, run) => show_run(&store, *run, arguments.json),
+    match run_behind(&arguments.what)? {
+        Behind::Run(store, run) => match trial_of(&arguments.what, &store, &run)? {
+            Some(trial) => {
+                show_part(&Side::of(&trial.to_string_lossy(), &arguments.place)?, arguments.json)
+            }
+            None => show_run(&store, *run, arguments.json),
+        },
         Behind::Gone(made) => show_made_by(&made, arguments.json),
         Behind::Nothing => experiment(arguments),
     }
+}
+
+/// The folder of the trial whose results lie in a folder: that one, or the one for which it stands by the run's record.
+fn trial_of(folder: &Path, store: &Store, run: &RunFile) -> Result<Option<PathBuf>, Failure> {
+    if trial_behind(folder).is_some() {
+        return Ok(Some(folder.to_owned()));
+    }
+    // As it was written, where that shows it.
+    let places = std::iter::once(folder.to_owned()).chain(folder.canonicalize());
+    let place = places.into_iter().find(|folder| view::stands_for_others(folder));
+    let Some(results) = place.as_deref().and_then(Path::parent) else { return Ok(None) };
+    let label = if run.asked.objective.is_some() {
+        run.best.first().cloned()
+    } else {
+        let trials = Results::read(run.clone(), store, stages::ALL)?.trials;
+        trials.first().map(|of| of.label.to_string())
+    };
+    Ok(label.map(|label| view::folder_of_trial(results, &label)).filter(|it| it.is_dir()))
 }
 
 /// What is known of a run whose record is gone.

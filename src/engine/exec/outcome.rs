@@ -126,6 +126,7 @@ impl RunOutcome {
                 key: Some(result.key),
                 outcome: result.outcome.status(),
                 elapsed_ms: elapsed.map(millis),
+                built: None,
                 error,
                 earlier_errors: result.earlier_errors.clone(),
                 warm_start: plan.warm_start(id).filter(|_| !needs_none(node, result)),

@@ -220,7 +220,7 @@ impl SweepShape {
         let points = trials.points;
         let divided = folded(graph).ok().map(|number| &graph.drafts[number].declaration.name);
         Self {
-            axes: points.spanned(),
+            axes: spanned(sweep, points),
             along: sweep.axes.iter().map(|axis| axis.along).collect(),
             seeds: trials.addends().to_vec(),
             rungs: sweep.rungs.len().max(1),
@@ -231,6 +231,22 @@ impl SweepShape {
             choose: sweep.choice(),
         }
     }
+}
+
+/// Each axis with the values that points have, in the order in which the file lists them; those of a range in that of the points.
+fn spanned(sweep: &Sweep, points: &Points) -> Vec<(String, Vec<Json>)> {
+    let mut spanned = points.spanned();
+    for (number, (axis, (_, values))) in sweep.axes.iter().zip(&mut spanned).enumerate() {
+        if axis.along.is_range() {
+            continue;
+        }
+        let place = |value: &Value| axis.values.iter().position(|listed| listed.is_same(value));
+        let places = points.values(number).map(|value| place(value).unwrap_or(axis.values.len()));
+        let mut placed: Vec<(usize, Json)> = places.zip(std::mem::take(values)).collect();
+        placed.sort_by_key(|(place, _)| *place);
+        values.extend(placed.into_iter().map(|(_, value)| value));
+    }
+    spanned
 }
 
 /// What an axis sweeps, or a rung sets; `None` where there is no such thing, of which the reader has complained unless it takes a kind to know.

@@ -29,7 +29,7 @@ mod states;
 #[cfg(test)]
 mod tests;
 
-pub use built::{Built, built};
+pub use built::note_built;
 pub use following::Following;
 pub use gc::{Collection, Limits, Waste, WasteOf, collect};
 pub use index::{About, AboutTrial, Head, Index, IndexedRun, Part};
@@ -38,7 +38,7 @@ pub use old::{OldRun, OldRuns, collect_runs};
 pub use outcomes::{OutcomeError, PointOutcome, outcomes};
 pub use outline::{Outline, TriedPoint};
 pub use publications::{KeysByTrial, Publication, ResultsLock, forget_publication, publications};
-pub use record::{Asked, CameTo, Changes, MadeBy, NodeStatus, RunFile, RunNode, RunStatus};
+pub use record::{Asked, Built, CameTo, Changes, MadeBy, NodeStatus, RunFile, RunNode, RunStatus};
 pub use recorder::{NewRun, RunRecord};
 pub use records::{find_run, folder_of, is_alive, list_runs, name_of_file, newest_run, pin};
 pub use results::{Of, Results, Step, TrialResults, TrialStatus, Unreadable};

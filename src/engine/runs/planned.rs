@@ -31,6 +31,7 @@ impl Results {
                 key: node.identity.key(),
                 outcome: if is_there { NodeStatus::Cached } else { NodeStatus::NotRun },
                 elapsed_ms: None,
+                built: None,
                 error: None,
                 earlier_errors: Vec::new(),
                 warm_start: None,

@@ -110,6 +110,13 @@ impl NodeStatus {
     }
 }
 
+/// The making of a result.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Built {
+    pub run: String,
+    pub elapsed_ms: u64,
+}
+
 /// One node of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunNode {
@@ -121,6 +128,9 @@ pub struct RunNode {
     pub outcome: NodeStatus,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elapsed_ms: Option<u64>,
+    /// The making of what it found in the store, as far as earlier runs tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built: Option<Built>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// What went wrong in the attempts before the last one, where the stage was tried more than once.

@@ -191,13 +191,6 @@ impl Results {
         whole.filter_map(|(node, left)| Some((node, left.entry.as_ref()?)))
     }
 
-    /// The keys of the entries that the run found and did not make.
-    #[must_use]
-    pub fn found(&self) -> BTreeSet<CacheKey> {
-        let found = self.nodes().filter(|(node, _)| node.outcome != NodeStatus::Built);
-        found.map(|(_, entry)| entry.key()).collect()
-    }
-
     /// The entries of a trial that have scores, with the stages that made them.
     pub fn scored_entries<'a>(
         &'a self,
@@ -565,6 +558,7 @@ mod tests {
             key: None,
             outcome: NodeStatus::Built,
             elapsed_ms: None,
+            built: None,
             error: None,
             earlier_errors: Vec::new(),
             warm_start: None,

@@ -31,6 +31,8 @@ const TRIED: &[Level] = &[Level::Trials, Level::Points];
 /// The columns that say how far a point had come, and with which seeds: those of `trials.csv`.
 pub const RUNG: &str = "rung";
 pub const FINALIST: &str = "finalist";
+/// The column that says which point a sweep has chosen.
+pub const CHOSEN: &str = "chosen";
 
 /// In the order in which they are shown.
 pub(super) const OWN: &[Own] = &[
@@ -45,6 +47,7 @@ pub(super) const OWN: &[Own] = &[
     Own { name: "trials", levels: &[Level::Runs], of: |item| counted(item, |trial| &trial.label) },
     Own { name: RUNG, levels: TRIED, of: rung },
     Own { name: FINALIST, levels: TRIED, of: finalist },
+    Own { name: CHOSEN, levels: TRIED, of: chosen },
     Own { name: "n", levels: &[Level::Points], of: |item| Cell::count(done(item)) },
     Own { name: "seed", levels: &[Level::Trials], of: seed },
     Own { name: "fold", levels: &[Level::Trials], of: fold },
@@ -83,6 +86,13 @@ fn rung(item: &Item<'_>) -> Cell {
 fn finalist(item: &Item<'_>) -> Cell {
     let trial = item.first().filter(|_| item.run.about().has_finalists);
     trial.map_or(Cell::Missing, |trial| Cell::Parameter(trial.level.is_fresh.into()))
+}
+
+/// Whether the sweep has chosen it by its objective; nothing where none is chosen.
+fn chosen(item: &Item<'_>) -> Cell {
+    let about = item.run.about();
+    let chooses = about.objective.is_some() && !item.run.head.best.is_empty();
+    if chooses { Cell::Parameter(item.is_chosen().into()) } else { Cell::Missing }
 }
 
 /// That of a run; of a point that of the first trial that did not come to its end.

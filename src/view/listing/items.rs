@@ -147,6 +147,11 @@ impl Item<'_> {
         if self.level == Level::Runs { &self.run.head.best } else { &self.places }
     }
 
+    /// Whether its score is that of the point which the run has chosen.
+    pub(super) fn is_chosen(&self) -> bool {
+        self.places.iter().all(|place| self.run.head.best.contains(place))
+    }
+
     /// Its trials.
     pub(super) fn trials(&self) -> Vec<&AboutTrial> {
         let all = &self.run.about().trials;

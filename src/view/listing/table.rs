@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::cell::Cell;
-use super::columns::{self, Column, FINALIST, RUNG};
+use super::columns::{self, CHOSEN, Column, FINALIST, RUNG};
 use super::items::{Item, Items, Level};
 use crate::base::visible;
 use crate::engine::runs::{About, Part};
@@ -248,6 +248,7 @@ fn is_usual(items: &Items<'_>, name: &str) -> bool {
         (Level::Runs, "trials") => is_any(|about| about.trials.len() > 1),
         (Level::Trials | Level::Points, RUNG) => is_any(|about| about.has_rungs),
         (Level::Trials | Level::Points, FINALIST) => is_any(|about| about.has_finalists),
+        (Level::Points, CHOSEN) => is_any(|about| about.objective.is_some()),
         (Level::Trials, "trial" | "status" | "duration") => true,
         (Level::Points, "point" | "status" | "n") => true,
         _ => false,

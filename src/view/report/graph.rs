@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::chart::at;
 use super::html::{Section, brief, number, table, text};
 use super::material::Material;
-use crate::engine::plan::CacheKey;
-use crate::engine::runs::{Built, NodeStatus, Step};
+use crate::engine::runs::{NodeStatus, Step};
 use crate::view::format;
 
 const BOX: [f64; 2] = [164.0, 46.0];
@@ -29,7 +28,7 @@ pub fn section(material: &Material<'_>) -> Option<Section> {
     let head = head.map(|(name, is_number)| (name.to_owned(), is_number));
     let row = |step: &Step| {
         let elapsed = step.elapsed_ms.map(Duration::from_millis);
-        let earlier = Earlier::of(material, step);
+        let earlier = Earlier::of(step);
         let mut shown: Vec<String> = elapsed.map(format::duration).into_iter().collect();
         shown.extend(earlier.as_ref().map(Earlier::told));
         let shown = if shown.is_empty() { "\u{2013}".to_owned() } else { shown.join("<br>") };
@@ -53,8 +52,7 @@ pub fn section(material: &Material<'_>) -> Option<Section> {
     let total = total.map_or_else(String::new, |total| {
         format!(" The whole run took {}.", format::duration(total))
     });
-    let before: Duration =
-        steps.iter().filter_map(|step| Earlier::of(material, step)).map(|it| it.elapsed).sum();
+    let before: Duration = steps.iter().filter_map(Earlier::of).map(|it| it.elapsed).sum();
     let total = if before.is_zero() {
         total
     } else {
@@ -75,12 +73,11 @@ struct Earlier<'a> {
 }
 
 impl<'a> Earlier<'a> {
-    fn of(material: &Material<'a>, step: &Step) -> Option<Self> {
-        let built: BTreeSet<&CacheKey> = step.found.iter().collect();
-        let built: Vec<&Built> = built.iter().filter_map(|key| material.built.get(*key)).collect();
-        let elapsed = built.iter().map(|built| Duration::from_millis(built.elapsed_ms)).sum();
-        let runs = built.iter().map(|built| built.run.as_str()).collect();
-        (!built.is_empty()).then_some(Self { elapsed, runs })
+    fn of(step: &'a Step) -> Option<Self> {
+        let built = || step.found.values();
+        let elapsed = built().map(|built| Duration::from_millis(built.elapsed_ms)).sum();
+        let runs = built().map(|built| built.run.as_str()).collect();
+        (!step.found.is_empty()).then_some(Self { elapsed, runs })
     }
 
     /// Such as `made in 4:47 min by 20261130-163210-search`.
@@ -224,7 +221,7 @@ mod tests {
             inputs: inputs.to_vec(),
             ends: vec![(NodeStatus::Built, 1), (NodeStatus::Failed, 1)],
             elapsed_ms: None,
-            found: Vec::new(),
+            found: std::collections::BTreeMap::new(),
             error: None,
             keys: Vec::new(),
             parameters: serde_json::Map::new(),

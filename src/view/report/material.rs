@@ -1,14 +1,14 @@
 //! What the page is about, gathered from a run's results once: from here on it is laid out, and nothing is read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::background::{Background, Setting};
 use super::chart::thinned;
 use super::rivals::{self, Pair, Rival};
 use crate::base::shell;
-use crate::engine::plan::{CacheKey, Objective, SweepShape};
-use crate::engine::runs::{Built, Of, Results, RunFile, Step};
+use crate::engine::plan::{Objective, SweepShape};
+use crate::engine::runs::{Of, Results, RunFile, Step};
 use crate::engine::stage::{BESIDE, CardPart, Caveat, Exhibit, Intervals, Plot, StageError};
 use crate::view::difference::Compare;
 use crate::view::format;
@@ -36,8 +36,6 @@ pub struct Material<'a> {
     pub headlines: Vec<String>,
     pub names: Names<'a>,
     pub steps: Vec<Step>,
-    /// The making of what the run found, as far as earlier runs tell.
-    pub built: &'a HashMap<CacheKey, Built>,
     /// Of the chosen point: what each stage measured on the way, in each of its trials.
     pub trainings: Vec<Of<Vec<Vec<Plot>>>>,
     /// By trial: the curve that says most, thinned.
@@ -67,8 +65,6 @@ pub struct Subject<'a> {
     pub compare: &'a Compare<'a>,
     pub background: &'a Background,
     pub points: &'a [PointRows<'a>],
-    /// The making of what the run found.
-    pub built: &'a HashMap<CacheKey, Built>,
     /// The number of the trial that stands for the others.
     pub chosen: Option<usize>,
     pub missing: &'a BTreeSet<String>,
@@ -91,7 +87,7 @@ impl<'a> Material<'a> {
     /// # Errors
     /// When a file of an entry cannot be read, or is not what was written.
     pub fn gather(subject: Subject<'a>) -> Result<Self, StageError> {
-        let Subject { results, background, points, built, chosen, missing, .. } = subject;
+        let Subject { results, background, points, chosen, missing, .. } = subject;
         let unreadable = |error: io::Error| StageError::new(format!("scores: {error}"));
         let place = |index: usize| {
             let of = |(place, point): (usize, &'a PointRows<'a>)| {
@@ -113,7 +109,6 @@ impl<'a> Material<'a> {
             headlines: results.headlines(),
             names: Names::of(results, points),
             steps: results.steps(),
-            built,
             trainings: Vec::new(),
             courses: BTreeMap::new(),
             course_name: String::new(),

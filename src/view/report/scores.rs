@@ -200,13 +200,27 @@ fn is_absent(best: &PointRows<'_>, scores: &[(&str, &str)]) -> bool {
     counted.peek().is_some() && counted.all(|count| count == 0.0)
 }
 
-/// The sorts of labels, those of the stage that says most of where the model fails first: what the choice has not seen, then what has most labels.
+/// The mean of what the labels of a sort are judged by, where there are any.
+fn mean_of(best: &PointRows<'_>, (_, labels): &Labels<'_>) -> f64 {
+    let present = labels.values().filter(|scores| !is_absent(best, scores));
+    let means: Vec<f64> = present.filter_map(|scores| decisive(best, scores)?.mean).collect();
+    if means.is_empty() { f64::INFINITY } else { means.iter().sum::<f64>() / means.len() as f64 }
+}
+
+/// The sorts of labels, those of the stage that says most of where the model fails first: one that the choice has not seen, then the one whose
+/// labels are worst; of a stage, the sort with most labels.
 fn telling<'a>(material: &Material<'a>, best: &PointRows<'_>) -> Vec<Labels<'a>> {
     let mut groups = groups(material, best);
-    let key = |(before, labels): &Labels<'_>| {
-        Reverse((material.is_late(material.stage_of(before).0), labels.len()))
-    };
-    groups.sort_by_key(key);
+    groups.sort_by_key(|(_, labels)| Reverse(labels.len()));
+    let mut means: BTreeMap<&str, f64> = BTreeMap::new();
+    for group in &groups {
+        means.entry(material.stage_of(group.0).0).or_insert_with(|| mean_of(best, group));
+    }
+    groups.sort_by(|(one, _), (other, _)| {
+        let [one, other] = [one, other].map(|before| material.stage_of(before).0);
+        let late = material.is_late(other).cmp(&material.is_late(one));
+        late.then(means[one].total_cmp(&means[other]))
+    });
     groups
 }
 

@@ -1,6 +1,6 @@
 //! The page as a whole: what is on it, how large it gets, and that nothing foreign acts in it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::rivals::{Pair, Rival};
@@ -160,8 +160,6 @@ impl Sweep {
         };
         let of_labels = of_labels.into_iter().map(of_label).collect();
         let best = points.len() - 1;
-        let built =
-            HashMap::from([(found(), Built { run: "20261123-x".to_owned(), elapsed_ms: 287_000 })]);
         let mut material = Material {
             run: &self.run,
             background: &self.background,
@@ -196,7 +194,6 @@ impl Sweep {
             )]),
             asides: BTreeSet::new(),
             caveats: vec![Caveat::new("code", 3, HOSTILE)],
-            built: &built,
             judging: Vec::new(),
             missing: BTreeSet::new(),
         };
@@ -236,7 +233,7 @@ fn step(name: &str, inputs: &[usize]) -> Step {
         inputs: inputs.to_vec(),
         ends: vec![(NodeStatus::Built, 3)],
         elapsed_ms: Some(1_200),
-        found: Vec::new(),
+        found: BTreeMap::new(),
         error: None,
         keys: vec!["ab".repeat(32); 3],
         parameters: serde_json::Map::from_iter([("dropout".to_owned(), 0.5.into())]),

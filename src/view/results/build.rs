@@ -9,7 +9,7 @@ use super::error::PublishError;
 use super::places::{BEST, FIRST, TRIAL};
 use super::{pictures, tables};
 use crate::engine::plan::{Objective, SweepShape};
-use crate::engine::runs::{self, Results, TrialResults};
+use crate::engine::runs::{Results, TrialResults};
 use crate::engine::stage::Scores;
 use crate::engine::store::Store;
 use crate::view::difference::Compare;
@@ -122,19 +122,9 @@ impl Making<'_> {
     ///
     /// * `chosen`: the trial that stands for the others
     fn report(self, chosen: Option<usize>, made: &mut Made) -> io::Result<()> {
-        let Self { results, store, compare, background, missing, folder, .. } = self;
+        let Self { results, compare, background, missing, folder, .. } = self;
         let points = points(results)?;
-        // Times of old are worth no result.
-        let built = runs::built(store, results.found()).unwrap_or_default();
-        let subject = Subject {
-            results,
-            compare,
-            background,
-            points: &points,
-            built: &built,
-            chosen,
-            missing,
-        };
+        let subject = Subject { results, compare, background, points: &points, chosen, missing };
         match Material::gather(subject) {
             Ok(material) => {
                 let mut put = |name: String, text: String| -> io::Result<()> {

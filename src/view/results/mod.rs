@@ -22,6 +22,6 @@ mod tables;
 pub use build::{Again, Part};
 pub use error::PublishError;
 pub use leftover::bring_over;
-pub use places::{check_place, earlier, model_in, trial_behind, unpublished};
+pub use places::{check_place, earlier, folder_of_trial, model_in, stands_for_others, unpublished};
 pub use publish::{Published, Task, publish};
 pub use record::{experiment_of, made_by};

@@ -29,13 +29,18 @@ pub fn model_in(folder: &Path) -> Option<PathBuf> {
     folders.map(|folder| folder.join("model")).find(|model| model.is_dir())
 }
 
-/// The folder of the trial that `folder` stands for among the results of a sweep, as `best` does; `None` where it stands for none.
+/// Whether a folder among the results of a sweep holds those of the trial that stands for the others.
 #[must_use]
-pub fn trial_behind(folder: &Path) -> Option<PathBuf> {
-    let is_named = [BEST, FIRST].iter().any(|name| folder.ends_with(name));
-    let label = regular::read_to_string(&folder.join(TRIAL)).ok().filter(|_| is_named)?;
-    let trial = folder.parent()?.join(part_of(label.trim_end()));
-    trial.is_dir().then_some(trial)
+pub fn stands_for_others(folder: &Path) -> bool {
+    [BEST, FIRST].iter().any(|name| folder.ends_with(name)) && folder.join(TRIAL).is_file()
+}
+
+/// The folder of a trial's own results.
+///
+/// * `results`: the folder of those of its sweep
+#[must_use]
+pub fn folder_of_trial(results: &Path, label: &str) -> PathBuf {
+    results.join(part_of(label))
 }
 
 /// Says before anything runs whether the results will have a place.

@@ -6,7 +6,7 @@ use std::io;
 
 use super::{Results, Stage, TrialResults};
 use crate::engine::plan::CacheKey;
-use crate::engine::runs::record::NodeStatus;
+use crate::engine::runs::record::{Built, NodeStatus};
 use crate::engine::stage::{CardPart, Exhibit, Intervals, Plot, Shown, StageError};
 use crate::engine::store::Entry;
 
@@ -28,8 +28,8 @@ pub struct Step {
     pub ends: Vec<(NodeStatus, usize)>,
     /// What the run spent on it, of all nodes together.
     pub elapsed_ms: Option<u64>,
-    /// The keys of the entries that it found and did not make.
-    pub found: Vec<CacheKey>,
+    /// The making of what it found and did not make, as far as it is known: a result each.
+    pub found: BTreeMap<CacheKey, Built>,
     /// The first thing that went wrong.
     pub error: Option<String>,
     /// The keys of its entries, those of the first trials first.
@@ -55,7 +55,7 @@ impl Results {
                     inputs: Vec::new(),
                     ends: Vec::new(),
                     elapsed_ms: None,
-                    found: Vec::new(),
+                    found: BTreeMap::new(),
                     error: None,
                     keys: Vec::new(),
                     parameters: serde_json::Map::new(),
@@ -77,9 +77,7 @@ impl Results {
                     step.parameters.clone_from(&fingerprint.parameters);
                 }
                 step.keys.push(entry.key().to_string());
-                if node.outcome != NodeStatus::Built {
-                    step.found.push(entry.key());
-                }
+                step.found.extend(node.built.clone().map(|built| (entry.key(), built)));
                 step.commit = step.commit.take().or_else(|| fingerprint.commit.clone());
             }
         }

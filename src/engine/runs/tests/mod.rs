@@ -17,6 +17,7 @@ fn node(stage: &str, text: &str, outcome: NodeStatus) -> RunNode {
         key: Some(key(text)),
         outcome,
         elapsed_ms: None,
+        built: None,
         error: None,
         earlier_errors: Vec::new(),
         warm_start: None,

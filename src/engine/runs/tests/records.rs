@@ -194,6 +194,27 @@ fn of_earlier_results_the_one_most_alike_counts_that_is_there() {
 }
 
 #[test]
+fn who_made_a_result_is_told_from_record_to_record() {
+    let case = Case::new();
+    let made = RunNode { elapsed_ms: Some(7), ..node("corpus", "a", NodeStatus::Built) };
+    let first = run(&case, 0, vec![made]);
+    let found = |run: &str| {
+        let mut nodes =
+            [node("corpus", "a", NodeStatus::Cached), node("corpus", "b", NodeStatus::Cached)];
+        note_built(&case.store, &mut nodes);
+        let built = Built { run: run.to_owned(), elapsed_ms: 7 };
+        assert_eq!(nodes.each_ref().map(|node| node.built.clone()), [Some(built), None]);
+        nodes
+    };
+    run(&case, 1, found(&first.id).to_vec());
+    std::fs::remove_dir_all(folder_of(&case.store, &first.id)).expect("removed");
+    found(&first.id);
+    let mut built_now = [node("corpus", "a", NodeStatus::Built)];
+    note_built(&case.store, &mut built_now);
+    assert_eq!(built_now[0].built, None);
+}
+
+#[test]
 fn a_record_of_an_earlier_version_says_where_its_state_was_left() {
     let record = RunNode { warm_start: Some(key("a")), ..node("train", "b", NodeStatus::Built) };
     let text = serde_json::to_string(&record).expect("plain data");

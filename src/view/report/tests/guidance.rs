@@ -6,7 +6,9 @@ use super::*;
 fn what_was_found_says_which_run_made_it_and_in_what_time() {
     let html = Sweep::of(2).page(|material| {
         material.steps[0].ends = vec![(NodeStatus::Cached, 2)];
-        (material.steps[0].elapsed_ms, material.steps[0].found) = (None, vec![found(); 2]);
+        let built = Built { run: "20261123-x".to_owned(), elapsed_ms: 287_000 };
+        let found = BTreeMap::from([(found(), built)]);
+        (material.steps[0].elapsed_ms, material.steps[0].found) = (None, found);
     });
     for part in [
         "<td class=n data-v=287>made in 4:47 min <span class=unit>by <code>20261123-x</code></span>",
