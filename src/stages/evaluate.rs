@@ -10,6 +10,7 @@ use super::beside::Beside;
 use super::groups::{self, Group};
 use super::operating::{Operating, Texts};
 use super::scoring::{Answered, shown_with};
+use super::train::useful_threads;
 use super::{corpus_caveats, facts, versions};
 use crate::engine::stage::{
     Caveat, CodeVersion, Context, Facts, InputFacts, InputFolders, ParameterProblem, Resources,
@@ -20,7 +21,7 @@ use crate::stages::artifacts::{
 };
 use crate::tasks::{Contents, Decode};
 use crate::text::{self, Corpus, CorpusTasks, Example, Windowing};
-use crate::training::{self, Dtype};
+use crate::training::{self, BatchLimit, Dtype};
 
 /// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), scores of classes as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and all tasks the same; a head that was not trained has no scores, and a text without a label for a head counts in none of that head's.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -29,7 +30,7 @@ pub struct Evaluate {
     /// Split to score on.
     #[serde(default)]
     pub split: SplitName,
-    /// Texts, or windows of them, in one pass through the model.
+    /// Texts, or windows of them, of mean length in one pass through the model: of long ones fewer, of short ones more.
     #[serde(default = "batch_size")]
     #[schemars(range(min = 1, max = 65_536))]
     pub batch_size: usize,
@@ -102,6 +103,12 @@ impl Stage for Evaluate {
 
     fn resources(&self) -> Resources {
         Resources { threads: Threads::All, ..Resources::default() }
+    }
+
+    fn useful_threads(&self, inputs: InputFacts<'_>) -> Option<usize> {
+        let length = known::texts(inputs, "data")?.tokens_per_text?;
+        let tokens = self.batch_size as f64 * length;
+        Some(useful_threads(&known::sizes(inputs, "model")?, tokens, 1.0))
     }
 
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
@@ -204,12 +211,12 @@ impl Stage for Evaluate {
             context.caveat(&mut caveats, Caveat::new("other_windows", tokens.len(), message));
         }
         let mut engine = super::engine::open(model.model()?, self.dtype.into(), false, context)?;
+        let batches = BatchLimit::of(&tokens, self.batch_size);
+        let is_cancelled = || context.is_cancelled();
         let mut predicted =
-            training::predict(engine.engine(), &tokens, self.batch_size, &tasks, &|| {
-                context.is_cancelled()
-            })
-            .map_err(super::engine::failed)?
-            .ok_or(StageError::Cancelled)?;
+            training::predict(engine.engine(), &tokens, batches, &tasks, &is_cancelled)
+                .map_err(super::engine::failed)?
+                .ok_or(StageError::Cancelled)?;
         if !predicted.loss.is_finite() {
             let message = "the model gives no finite loss on these texts: its weights are spoilt, and the scores say nothing";
             context.caveat(&mut caveats, Caveat::new("loss_not_finite", tokens.len(), message));

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::telling::{VALIDATION, Watch};
+use super::train::useful_threads;
 use super::{engine, facts, versions};
 use crate::base::rng::Rng;
 use crate::engine::stage::{
@@ -116,6 +117,12 @@ impl Stage for Pretrain {
 
     fn resources(&self) -> Resources {
         Resources { threads: Threads::All, ..Resources::default() }
+    }
+
+    fn useful_threads(&self, inputs: InputFacts<'_>) -> Option<usize> {
+        let length = known::texts(inputs, "data")?.tokens_per_text?;
+        let tokens = self.recipe().batch_size as f64 * length;
+        Some(useful_threads(&known::sizes(inputs, "model")?, tokens, 3.0))
     }
 
     fn check(&self) -> Vec<ParameterProblem> {

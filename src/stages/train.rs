@@ -37,6 +37,7 @@ use crate::training::{
 
 pub use crate::training::{Dtype, Recipe};
 use memory::memory;
+pub(super) use speed::useful_threads;
 pub use speed::{Speed, SpeedSource, Speeds};
 
 crate::inputs! {
@@ -142,6 +143,12 @@ impl Stage for Recipe {
 
     fn facts(&self, inputs: InputFacts<'_>) -> Facts {
         facts::of_trained(self, inputs, "data")
+    }
+
+    fn useful_threads(&self, inputs: InputFacts<'_>) -> Option<usize> {
+        let length = known::texts(inputs, DATA)?.tokens_per_text?;
+        let tokens = self.batch_size as f64 * length;
+        Some(speed::useful_threads(&known::sizes(inputs, MODEL)?, tokens, 3.0))
     }
 
     fn cost(&self, inputs: InputFacts<'_>, here: Circumstances<'_>) -> Option<Cost> {

@@ -32,7 +32,7 @@ enum Values {
 impl FixedStates {
     /// Those of a split, where the engine's encoder is fixed, and `None` where it is not or `cancelled` said so.
     ///
-    /// * `batch_size`: sequences that are read at a time, which changes no bit
+    /// * `batch_size`: sequences that are read at a time
     /// * `folder`: where many of them are kept
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use super::fixed::FixedStates;
 use super::history::in_order_of;
 use super::inputs::Data;
 use super::masking::{Draw, Masking};
-use super::predict::predict_from;
+use super::predict::{BatchLimit, predict_from};
 use crate::nn::{Batch, BatchError, HeadSpec, LossOptions, Losses, Over};
 use crate::tasks::metrics::{Evidence, Scores};
 use crate::tasks::{self, Task};
@@ -105,8 +105,8 @@ impl Goal<'_> {
     ) -> Result<Option<Evaluated>, EngineError> {
         match self {
             Self::Tasks { tasks, data } => {
-                let predicted =
-                    predict_from(states, engine, split, batch_size.into(), tasks, cancelled)?;
+                let limit = BatchLimit::of(split, batch_size);
+                let predicted = predict_from(states, engine, split, limit, tasks, cancelled)?;
                 Ok(predicted.map(|predicted| {
                     let losses: Vec<_> =
                         predicted.answers.iter().map(|answers| answers.loss).collect();

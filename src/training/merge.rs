@@ -18,7 +18,50 @@ pub(super) struct Merge {
     context: Vec<usize>,
 }
 
+/// What a head says of some sequences of a split that lie side by side, in their order, whatever the order in which it was said.
+pub(super) struct Told {
+    first: u32,
+    outputs: usize,
+    /// Where the rows of each sequence begin, and those of the last one end.
+    bounds: Vec<usize>,
+    /// `(rows, outputs)`
+    logits: Vec<f32>,
+    /// `(rows,)`: what they were to say.
+    targets: Vec<u32>,
+}
+
+impl Told {
+    /// * `logits`: `(rows, outputs)`; `targets`: `(rows,)`, of all of these sequences
+    pub(super) fn put(&mut self, sequences: &[u32], mut logits: &[f32], mut targets: &[u32]) {
+        for sequence in sequences {
+            let place = (sequence - self.first) as usize;
+            let (start, end) = (self.bounds[place], self.bounds[place + 1]);
+            let (said, told);
+            (said, logits) = logits.split_at((end - start) * self.outputs);
+            (told, targets) = targets.split_at(end - start);
+            self.logits[start * self.outputs..end * self.outputs].copy_from_slice(said);
+            self.targets[start..end].copy_from_slice(told);
+        }
+    }
+}
+
 impl Merge {
+    /// Room for what is said of these sequences, which lie side by side.
+    pub(super) fn room(&self, split: &EncodedSplit, sequences: &[u32]) -> Told {
+        let mut bounds = vec![0];
+        for sequence in sequences {
+            bounds.push(bounds[bounds.len() - 1] + self.rows(split.length_of(*sequence as usize)));
+        }
+        let rows = bounds[sequences.len()];
+        Told {
+            first: sequences.first().copied().unwrap_or(0),
+            outputs: self.outputs,
+            bounds,
+            logits: vec![0.0; rows * self.outputs],
+            targets: vec![0; rows],
+        }
+    }
+
     pub(super) fn new(head: &HeadSpec) -> Self {
         let (logits, targets, context) = Default::default();
         Self { over: head.over, outputs: head.outputs, logits, targets, context }
@@ -26,16 +69,15 @@ impl Merge {
 
     /// Takes in what is said of the next sequences of a split, and hands on the logits and targets of each text that is whole with them.
     ///
-    /// * `logits`: `(rows, outputs)`; `targets`: `(rows,)`, of all of them
-    /// * `text`: takes the same of a text
+    /// * `text`: takes `(rows, outputs)` and `(rows,)` of a text
     pub(super) fn take(
         &mut self,
         split: &EncodedSplit,
         sequences: &[u32],
-        mut logits: &[f32],
-        mut targets: &[u32],
+        told: &Told,
         mut text: impl FnMut(&[f32], &[u32]),
     ) {
+        let (mut logits, mut targets) = (&told.logits[..], &told.targets[..]);
         for &sequence in sequences {
             let sequence = sequence as usize;
             let rows = self.rows(split.length_of(sequence));
@@ -146,22 +188,21 @@ mod tests {
         EncodedSplit { windows: Some(windows), ..split }
     }
 
-    /// What comes of each text, when each row of a sequence says the sequence's number and its own, in batches of two.
+    /// What comes of each text, when each row of a sequence says the sequence's number and its own, two at a time and the second first.
     fn merged(split: &EncodedSplit, over: Over) -> Vec<(Vec<f32>, Vec<u32>)> {
         let head = HeadSpec { name: "x".to_owned(), outputs: 2, over };
         let mut merge = Merge::new(&head);
         let sequences: Vec<u32> = (0..split.sequences() as u32).collect();
         let mut texts = Vec::new();
-        for batch in sequences.chunks(2) {
-            let rows = |&sequence: &u32| {
-                let rows = merge.rows(split.length_of(sequence as usize));
-                (0..rows).map(move |row| (sequence, row))
-            };
-            let rows: Vec<(u32, usize)> = batch.iter().flat_map(rows).collect();
-            let logits: Vec<f32> =
-                rows.iter().flat_map(|(sequence, row)| [*sequence as f32, *row as f32]).collect();
-            let targets: Vec<u32> = rows.iter().map(|(sequence, _)| 10 * sequence).collect();
-            merge.take(split, batch, &logits, &targets, |logits, targets| {
+        for window in sequences.chunks(2) {
+            let mut told = merge.room(split, window);
+            for sequence in window.iter().rev() {
+                let rows = merge.rows(split.length_of(*sequence as usize));
+                let logits: Vec<f32> =
+                    (0..rows).flat_map(|row| [*sequence as f32, row as f32]).collect();
+                told.put(&[*sequence], &logits, &vec![10 * sequence; rows]);
+            }
+            merge.take(split, window, &told, |logits, targets| {
                 texts.push((logits.to_vec(), targets.to_vec()));
             });
         }

@@ -2,19 +2,27 @@
 
 use super::engine::{EngineError, Forward};
 use super::fixed::FixedStates;
-use super::merge::Merge;
+use super::merge::{Merge, Told};
 use crate::base::IGNORE;
 use crate::nn::LossOptions;
 use crate::nn::kernels::cross_entropy::Focus;
 use crate::tasks::{self, Answers, Predicted, Task, cross_entropy};
 use crate::text::EncodedSplit;
 
-/// How much of a split a model reads at once; of sequences there is always one.
+/// How much of a split a model reads at once; of sequences there is always one. Answers depend on it in
+/// the last bits at most: small products are summed up in another order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchLimit {
+    /// So many sequences, in order.
     Sequences(usize),
+    /// Sequences of so many tokens, those of like length together.
     Tokens(usize),
 }
+
+/// Sequences are sorted by length among those of so many batches.
+const WINDOW_BATCHES: usize = 16;
+/// Short sequences count as so many tokens where a batch is told by their number.
+const LEAST_TOKENS: usize = 64;
 
 impl From<usize> for BatchLimit {
     fn from(sequences: usize) -> Self {
@@ -23,6 +31,24 @@ impl From<usize> for BatchLimit {
 }
 
 impl BatchLimit {
+    /// As many tokens as so many sequences have in the mean.
+    #[must_use]
+    pub fn of(split: &EncodedSplit, sequences: usize) -> Self {
+        let all: usize = (0..split.sequences()).map(|row| split.length_of(row)).sum();
+        let mean = all.div_ceil(split.sequences().max(1)).max(LEAST_TOKENS);
+        Self::Tokens(sequences.max(1).saturating_mul(mean))
+    }
+
+    /// The first of these sequences whose order is free, and the others.
+    fn window<'r>(self, split: &EncodedSplit, rows: &'r [u32]) -> (&'r [u32], &'r [u32]) {
+        match self {
+            Self::Sequences(_) => self.split_off(split, rows),
+            Self::Tokens(most) => {
+                Self::Tokens(most.saturating_mul(WINDOW_BATCHES)).split_off(split, rows)
+            }
+        }
+    }
+
     /// The first of these sequences that make a batch, and the others.
     fn split_off<'r>(self, split: &EncodedSplit, rows: &'r [u32]) -> (&'r [u32], &'r [u32]) {
         let count = match self {
@@ -40,10 +66,10 @@ impl BatchLimit {
     }
 }
 
-/// Runs the model over `split` in batches, in order, and reads what it says of each text, also where that was read in
+/// Runs the model over `split` in batches, and reads what it says of each text in order, also where that was read in
 /// windows. Returns `None` as soon as `cancelled` says so.
 ///
-/// Memory is bounded by one batch and one text, beside the predictions themselves.
+/// Memory is bounded by one batch, the logits of sixteen and one text, beside the predictions themselves.
 ///
 /// * `tasks`: those that the model has a head for
 ///
@@ -73,21 +99,31 @@ pub(super) fn predict_from(
     let rows: Vec<u32> = (0..split.sequences() as u32).collect();
     let mut rest = &rows[..];
     while !rest.is_empty() {
-        let rows;
-        (rows, rest) = limit.split_off(split, rest);
-        if cancelled() {
-            return Ok(None);
+        let window;
+        (window, rest) = limit.window(split, rest);
+        let mut sorted = window.to_vec();
+        // Those of one length keep their order.
+        sorted.sort_by_key(|row| split.length_of(*row as usize));
+        let mut told: Vec<Told> = merges.iter().map(|merge| merge.room(split, window)).collect();
+        let mut unread = &sorted[..];
+        while !unread.is_empty() {
+            let rows;
+            (rows, unread) = limit.split_off(split, unread);
+            if cancelled() {
+                return Ok(None);
+            }
+            let mut batch = tasks::batch(tasks, split, rows)?;
+            if let Some(states) = states {
+                batch = states.bring(batch, rows)?;
+            }
+            let logits = model.logits(&batch)?;
+            for (told, (logits, targets)) in told.iter_mut().zip(logits.iter().zip(batch.targets()))
+            {
+                told.put(rows, logits, targets);
+            }
         }
-        let mut batch = tasks::batch(tasks, split, rows)?;
-        if let Some(states) = states {
-            batch = states.bring(batch, rows)?;
-        }
-        let logits = model.logits(&batch)?;
-        let told = logits.iter().zip(batch.targets());
-        for ((reader, merge), (logits, targets)) in readers.iter_mut().zip(&mut merges).zip(told) {
-            merge.take(split, rows, logits, targets, |logits, targets| {
-                reader.read(logits, targets);
-            });
+        for ((reader, merge), told) in readers.iter_mut().zip(&mut merges).zip(&told) {
+            merge.take(split, window, told, |logits, targets| reader.read(logits, targets));
         }
     }
     let answers: Vec<Answers> = readers.into_iter().map(Reader::finish).collect();

@@ -46,6 +46,26 @@ fn progress_is_told_and_at_most_once_a_second() {
 }
 
 #[test]
+fn small_trainings_of_a_sweep_run_side_by_side_and_leave_what_one_after_the_other_does() {
+    let world = World::new();
+    let trained = |jobs: &str| -> (Vec<u64>, String) {
+        let name = format!("jobs{jobs}");
+        world.child(&name, "[sweep.over]\ntrain.learning_rate = [1e-3, 2e-3, 3e-3]\n");
+        let file = format!("experiments/{name}.toml");
+        let common = ["--rerun", "train", "--threads", "3", "--jobs", jobs, "--json"];
+        let shot = world.pipeline([&["run", &file], &common[..]].concat());
+        let events = lines(&shot.stdout);
+        let of_train = named(&events, "stage_started").into_iter();
+        let of_train = of_train.filter(|event| event["stage"] == "train");
+        let threads = of_train.map(|event| event["threads"].as_u64().expect("a number"));
+        (threads.collect(), world.read(&format!("outputs/jobs{jobs}/trials.csv")))
+    };
+    let ((alone, one_by_one), (beside, at_once)) = (trained("1"), trained("3"));
+    assert_eq!((alone, beside), (vec![3; 3], vec![1; 3]));
+    assert_eq!(one_by_one, at_once);
+}
+
+#[test]
 fn the_last_line_has_the_run_its_metrics_and_its_results() {
     let world = World::new();
     for _ in ["built", "cached"] {

@@ -344,7 +344,7 @@ fn an_interrupted_sweep_leaves_the_trials_that_came_to_their_end() {
     let world = World::new();
     world.child("rates", "[sweep]\n[sweep.over]\ntrain.epochs = [1, 99999, 100000]\n");
     let mut child = world
-        .process(["run", "experiments/rates.toml", "--json"])
+        .process(["run", "experiments/rates.toml", "--json", "--jobs", "1"])
         .stdout(Stdio::piped())
         .spawn()
         .expect("the program starts");

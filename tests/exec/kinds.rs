@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pipeline::engine::stage::{
-    Artifact, CodeVersion, Context, Progress, Resources, SourceFile, Stage, StageError, StageKind,
-    Threads,
+    Artifact, Circumstances, CodeVersion, Context, Cost, InputFacts, Memory, Part, Progress,
+    Resources, SourceFile, Stage, StageError, StageKind, Threads,
 };
 use pipeline::inputs;
 use schemars::JsonSchema;
@@ -281,6 +281,12 @@ impl Stage for Gauge {
 pub struct Solo {
     /// makes two of them differ
     name: String,
+    /// how many threads it can use
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uses: Option<usize>,
+    /// of memory
+    #[serde(default)]
+    bytes: u64,
 }
 
 impl Stage for Solo {
@@ -291,6 +297,15 @@ impl Stage for Solo {
 
     fn resources(&self) -> Resources {
         Resources { threads: Threads::All, ..Resources::default() }
+    }
+
+    fn useful_threads(&self, _inputs: InputFacts<'_>) -> Option<usize> {
+        self.uses
+    }
+
+    fn cost(&self, _inputs: InputFacts<'_>, _here: Circumstances<'_>) -> Option<Cost> {
+        let part = Part { bytes: self.bytes, purpose: "all", remedy: "less" };
+        Some(Cost { memory: Some(Memory(vec![part])), ..Cost::default() })
     }
 
     fn run(&self, _inputs: Nothing, context: &Context<'_>) -> Result<Text, StageError> {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use pipeline::engine::exec::{Because, Cancel, Event, Outcome, SavedStates};
+use pipeline::engine::exec::{Because, Cancel, Event, Options, Outcome, SavedStates};
+use pipeline::engine::stage::Device;
 
 use crate::support::*;
 
@@ -40,6 +41,43 @@ fn exclusive_stages_run_alone_on_all_threads() {
             assert_eq!(running.values().collect::<Vec<_>>(), [&4], "{running:?}");
         }
     });
+}
+
+/// The most that ran at the same time of four stages that may take all of four threads, and the threads of each.
+fn small_ones(project: &Project, parameters: &str) -> (usize, Vec<usize>) {
+    let ran = project.run(&many("solo", 4).replace("name", &format!("{parameters}\nname")));
+    let mut most = (0, Vec::new());
+    at_every_start(&ran, |running| {
+        let threads: Vec<usize> = running.values().copied().collect();
+        assert!(threads.iter().sum::<usize>() <= 4, "{running:?}");
+        if running.len() > most.0 {
+            most = (running.len(), threads);
+        }
+    });
+    most
+}
+
+#[test]
+fn stages_that_cannot_use_all_threads_run_side_by_side() {
+    let project = |change: fn(&mut Options)| {
+        let mut project = Project::new();
+        project.options.device = Device::Cpu;
+        change(&mut project.options);
+        project
+    };
+    let any = |_: &mut Options| {};
+    assert_eq!(small_ones(&project(any), "uses = 1"), (4, vec![1; 4]));
+    assert_eq!(small_ones(&project(any), "uses = 2"), (2, vec![2; 2]));
+    // What three threads would leave is enough for nobody.
+    assert_eq!(small_ones(&project(any), "uses = 3"), (1, vec![4]));
+    assert_eq!(small_ones(&project(any), "uses = 8"), (1, vec![4]));
+    assert_eq!(small_ones(&project(|options| options.jobs = 2), "uses = 1"), (2, vec![2; 2]));
+    assert_eq!(small_ones(&project(|options| options.jobs = 1), "uses = 1"), (1, vec![4]));
+    let with_memory = |options: &mut Options| options.memory = Some(20);
+    let (at_once, _) = small_ones(&project(with_memory), "uses = 1\nbytes = 9");
+    assert_eq!(at_once, 2);
+    let on_another = |options: &mut Options| options.device = Device::Cuda(0);
+    assert_eq!(small_ones(&project(on_another), "uses = 1"), (1, vec![4]));
 }
 
 #[test]

@@ -9,13 +9,13 @@ use pipeline::base::rng::Rng;
 use pipeline::nn::{
     Batch, EncoderSpec, Group, Instructions, JointModel, LossOptions, Role, Workspace,
 };
-use pipeline::tasks::{self, Task};
+use pipeline::tasks::{self, Predicted, Task};
 use pipeline::text::{ClassHead, CorpusTasks, EncodedSplit, LabelSet};
 use pipeline::training::adamw::{Update, clip_coefficient};
 use pipeline::training::schedule::LearningRate;
 use pipeline::training::{
-    Cadence, CandleEngine, ClassWeights, CpuEngine, Data, Engine, Notice, Observer, Recipe,
-    Schedule, Storage, Trained, Warmup, predict, train,
+    BatchLimit, Cadence, CandleEngine, ClassWeights, CpuEngine, Data, Engine, Notice, Observer,
+    Recipe, Schedule, Storage, Trained, Warmup, predict, train,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -355,10 +355,10 @@ fn a_frozen_encoder_reads_each_text_once_and_changes_no_bit() {
     let (mut whole, watcher) = (engine(), Watcher::default());
     run(&mut whole, &recipe, Storage::default(), &watcher).expect("it trains");
     assert!(watcher.notices.borrow().contains(&Notice::EncodedOnce));
-    // Asked before each of 6 and 2 batches that are read once, 6 steps, and 2 batches of an evaluation: it ends after the first epoch.
+    // Asked before each of 6 and 2 batches that are read once, 6 steps, and the one batch of an evaluation: it ends after the first epoch.
     let folder = tempfile::tempdir().expect("a folder");
     let storage = Storage { saved: Some(folder.path()), ..Storage::default() };
-    run(&mut engine(), &recipe, storage, &Watcher::cancelling_at(16)).expect_err("a cancellation");
+    run(&mut engine(), &recipe, storage, &Watcher::cancelling_at(15)).expect_err("a cancellation");
     let (mut resumed, watcher) = (engine(), Watcher::default());
     run(&mut resumed, &recipe, storage, &watcher).expect("it continues");
     // In the one epoch that is left the encoder reads the texts as ever.
@@ -384,16 +384,28 @@ fn two_micro_batches_of_eight_are_a_batch_of_sixteen() {
 #[test]
 fn predictions_do_not_depend_on_the_size_of_their_batches() {
     let split = split(0..4);
-    let predictions = [1, 3, 16].map(|size| {
-        predict(&mut CpuEngine::new(model()), &split, size, &tasks_of(&recipe(), &split), &|| false)
-            .expect("predictions")
-            .expect("not cancelled")
-    });
+    let all = BatchLimit::of(&split, 2);
+    let in_turn = [1, 3, 16].map(BatchLimit::Sequences);
+    let sorted = [1, 64, 200].map(BatchLimit::Tokens);
+    let predictions: Vec<Predicted> = [all]
+        .into_iter()
+        .chain(in_turn)
+        .chain(sorted)
+        .map(|limit| {
+            let (mut engine, tasks) = (CpuEngine::new(model()), tasks_of(&recipe(), &split));
+            predict(&mut engine, &split, limit, &tasks, &|| false)
+                .expect("predictions")
+                .expect("not cancelled")
+        })
+        .collect();
     for other in &predictions[1..] {
-        assert_eq!(other.answers[0].classes, predictions[0].answers[0].classes);
         assert!((other.loss - predictions[0].loss).abs() < 1e-5);
+        for (one, other) in predictions[0].answers.iter().zip(&other.answers) {
+            assert_eq!(one.classes, other.classes);
+            assert!(one.scores.iter().zip(&other.scores).all(|(one, it)| (one - it).abs() < 1e-5));
+        }
     }
-    let [first, ..] = &predictions;
+    let first = &predictions[0];
     let rows = |name| first.of(name).map(|answers| answers.scores.len());
     assert_eq!([rows("ner"), rows("anomaly")], [Some(split.tokens()), Some(split.len())]);
 }

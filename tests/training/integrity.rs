@@ -561,7 +561,7 @@ fn while_only_memory_has_the_best_weights_the_last_saved_state_stays() {
     // The disk does not take the best weights: something is in their way.
     fs::create_dir(folder.path().join("best-000000000004.weights")).expect("a folder");
     let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
-    let error = run(&mut Toy::new(), &recipe, storage, &Watcher::cancelling_at(9))
+    let error = run(&mut Toy::new(), &recipe, storage, &Watcher::cancelling_at(7))
         .expect_err("it is interrupted");
     assert!(matches!(error, TrainError::Cancelled { step: 6, saved: false }), "{error}");
     let mut toy = Toy::new();

@@ -82,9 +82,9 @@ fn the_kept_weights_are_those_of_the_best_evaluation() {
     assert_eq!(toy.parameters, stopped.parameters);
 }
 
-/// With an evaluation of three batches after every step, the observer is asked four times for each.
+/// With an evaluation of one batch after every step, the observer is asked twice for each.
 fn asked_before_step(step: u64) -> u64 {
-    (step - 1) * 4
+    (step - 1) * 2
 }
 
 #[test]

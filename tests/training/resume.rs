@@ -87,12 +87,12 @@ fn a_training_interrupted_before_every_step_still_ends_in_the_same_bits() {
         let mut attempts = 0;
         let (toy, resumed) = loop {
             let mut toy = Toy::new();
-            // Far enough to finish an evaluation, which is asked about once for each of its batches, and to make a step.
+            // Far enough to finish an evaluation, of which there is one batch, and to make a step.
             match run(
                 &mut toy,
                 &recipe,
                 storage(folder.path(), Cadence::default()),
-                &Watcher::cancelling_at(6),
+                &Watcher::cancelling_at(2),
             ) {
                 Ok(trained) => break (toy, trained),
                 Err(TrainError::Cancelled { .. }) => attempts += 1,

@@ -168,7 +168,7 @@ impl Command {
 /// How work is carried out on this machine; nothing of it enters a key.
 #[derive(Debug, Args)]
 pub struct Means {
-    /// Stages that may run at the same time; one training at a time in any case [default: the number of threads]
+    /// Stages that may run at the same time; a training that can use all threads has them to itself, and small ones run side by side [default: the number of threads]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub jobs: Option<u32>,
     /// Threads for all stages together [default: all cores]

@@ -242,7 +242,7 @@ fn too_much(memory: &Memory, available: u64) -> Option<String> {
 }
 
 /// Main memory that a process can have without swapping, within the limit of its control group.
-fn available() -> Option<u64> {
+pub(super) fn available() -> Option<u64> {
     let text = regular::read_to_string(Path::new("/proc/meminfo")).ok()?;
     let free = meminfo(&text)?;
     let limit = regular::read_to_string(Path::new("/sys/fs/cgroup/memory.max"))

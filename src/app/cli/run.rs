@@ -17,7 +17,7 @@ use super::project::{self, Project};
 use super::root::Root;
 use super::rounds::{Rounds, Told};
 use super::signals::Signals;
-use super::{jobs, origin, plan as planning, terminal, typed};
+use super::{cost, jobs, origin, plan as planning, terminal, typed};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::exec::{
     self, Cancel, Counts, Event, NodeResult, Options, Reporter, RunOutcome, slurm,
@@ -436,7 +436,8 @@ pub(super) fn means(asked: &Means, root: &Root) -> Result<Options, Failure> {
     let cluster = profile.cluster();
     // What was submitted goes on in any case.
     let keep_going = asked.keep_going || cluster.is_some();
-    Ok(Options { jobs, threads, device, keep_going, offline, cluster, ..defaults })
+    let memory = cost::available();
+    Ok(Options { jobs, threads, memory, device, keep_going, offline, cluster, ..defaults })
 }
 
 /// The device, unless this program was built without it.

@@ -28,7 +28,7 @@ use crate::text::spans::{self, Span};
 use crate::text::{
     CorpusTasks, EncodedSplit, Entity, Example, FileNames, LabelSet, Place, Split, TextTokenizer,
 };
-use crate::training::{self, CpuEngine};
+use crate::training::{self, BatchLimit, CpuEngine};
 
 /// Texts in one pass through a model.
 const BATCH: usize = 32;
@@ -194,7 +194,9 @@ impl Model {
     }
 
     fn predict(&mut self, tokens: &EncodedSplit) -> Result<Predicted, StageError> {
-        let predicted = training::predict(&mut self.engine, tokens, BATCH, &self.tasks, &|| false);
+        let batches = BatchLimit::of(tokens, BATCH);
+        let predicted =
+            training::predict(&mut self.engine, tokens, batches, &self.tasks, &|| false);
         let predicted = predicted.map_err(|error| StageError::new(error.to_string()))?;
         Ok(predicted.expect("nothing asks it to stop"))
     }

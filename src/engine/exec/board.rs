@@ -9,7 +9,7 @@ use std::ops::Bound;
 use super::agenda::Task;
 use super::order::Existing;
 use super::outcome::Outcome;
-use crate::engine::stage::Threads;
+use super::wants::{Wants, may_take_all};
 use crate::engine::store::Entry;
 
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub(super) struct Slot {
     /// What it held before it was found damaged.
     pub(super) before: Option<String>,
     pub(super) told_waiting: bool,
+    /// Once it is queued.
+    pub(super) wants: Wants,
     /// What went wrong in attempts that were not the last.
     pub(super) earlier_errors: Vec<String>,
 }
@@ -57,6 +59,16 @@ impl Slot {
             _ => None,
         }
     }
+}
+
+/// What there is for all nodes that run together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Nodes at the same time.
+    pub(super) jobs: usize,
+    pub(super) threads: usize,
+    /// In bytes; `None` where nobody knows.
+    pub(super) memory: Option<u64>,
 }
 
 /// Which of the queued nodes comes first: what shares the threads before what takes all of them for long, what is further down before what is
@@ -101,7 +113,7 @@ impl Board {
             needs.push(before);
         }
         let rank = |(node, task): (usize, &Task)| Rank {
-            exclusive: task.instance.resources().threads == Threads::All,
+            exclusive: may_take_all(task),
             depth: Reverse(depths[node]),
             node,
         };
@@ -111,6 +123,7 @@ impl Board {
             existing: task.existing,
             before: None,
             told_waiting: false,
+            wants: Wants::ALL,
             earlier_errors: Vec::new(),
         };
         let mut board = Self {
@@ -232,17 +245,26 @@ impl Board {
     }
 
     /// The threads that a queued node may have now; `None` where it has to wait, and all behind it as well.
-    ///
-    /// * `jobs`: nodes at the same time
-    /// * `threads`: of all of them together
-    pub(super) fn share(&self, rank: Rank, jobs: usize, threads: usize) -> Option<usize> {
+    pub(super) fn share(&self, rank: Rank, limits: Limits) -> Option<usize> {
+        let Limits { jobs, threads, memory } = limits;
         let free = threads.saturating_sub(self.running.values().sum());
         let places = jobs.saturating_sub(self.running.len());
         if free == 0 || places == 0 {
             return None;
         }
         if rank.exclusive {
-            return (free == threads).then_some(threads);
+            let wants = self.slots[rank.node].wants;
+            if wants.threads >= threads || jobs == 1 {
+                return (free == threads).then_some(threads);
+            }
+            let taken = self.running.keys().map(|node| self.slots[*node].wants.memory);
+            let together = taken.fold(wants.memory, u64::saturating_add);
+            let has_room = self.running.is_empty() || memory.is_none_or(|most| together <= most);
+            // Each has what it can use, and more where they are few.
+            let places = places.min(free / wants.threads);
+            let leaves_some = |other: &&Rank| self.slots[other.node].wants.threads < threads;
+            let sharing = self.queued.iter().filter(leaves_some).take(places).count();
+            return (has_room && places > 0).then(|| free / sharing.max(1));
         }
         let sharing = self.queued.iter().take_while(|other| !other.exclusive).take(places).count();
         Some((free / sharing.max(1)).max(1))

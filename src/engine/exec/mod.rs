@@ -36,6 +36,7 @@ mod schedule;
 pub mod slurm;
 mod survey;
 mod threads;
+mod wants;
 mod work;
 
 pub use cluster::{Cluster, Request};

@@ -19,6 +19,8 @@ pub struct Options {
     pub jobs: usize,
     /// Threads of all stages together, at least 1. No more stages run at the same time than there are threads.
     pub threads: usize,
+    /// Memory that is free for stages that run together, in bytes; `None` where nobody knows.
+    pub memory: Option<u64>,
     pub device: Device,
     /// After a failure, finish what does not depend on it.
     pub keep_going: bool,
@@ -52,6 +54,7 @@ impl Default for Options {
         Self {
             jobs: cores,
             threads: cores,
+            memory: None,
             device: Device::default(),
             keep_going: false,
             offline: false,

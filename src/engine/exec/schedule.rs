@@ -10,18 +10,19 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use super::agenda::{Agenda, Source};
-use super::board::{Board, Phase};
+use super::board::{Board, Limits, Phase};
 use super::error::{ExecError, stage_error};
 use super::event::Event;
 use super::executor::{Executor, Report, ReportTo, Started, Verdict};
 use super::node::{Because, NodeName};
-use super::options::{SavedStates, Setting};
+use super::options::{Options, SavedStates, Setting};
 use super::order::Existing;
 use super::outcome::{NodeResult, Outcome, RunOutcome, millis};
 use super::reads::read_of;
+use super::wants::{Wants, may_take_all};
 use crate::base::problem::Help;
 use crate::engine::plan::{CacheKey, Foreseen, NodeId};
-use crate::engine::stage::StageError;
+use crate::engine::stage::{Device, Facts, StageError};
 use crate::engine::store::{Entry, State, StoreError};
 
 /// How soon an interruption, or the end of another process's work, is noticed.
@@ -107,7 +108,7 @@ impl<'a> Scheduler<'a> {
         if self.board.slot(index).existing != Existing::Good
             || executor.has_in_hand(&self.agenda.tasks[index].key)
         {
-            return self.board.set_phase(index, Phase::Queued);
+            return self.queue(index);
         }
         match self.find(index) {
             Ok(Some((entry, outcome))) if !self.is_in_doubt(index, &entry, &outcome) => {
@@ -115,10 +116,10 @@ impl<'a> Scheduler<'a> {
             }
             Ok(Some(_)) => {
                 self.board.slot_mut(index).existing = Existing::Suspect;
-                self.board.set_phase(index, Phase::Queued);
+                self.queue(index);
             }
             Ok(None) => match self.setting.options.failed.get(&self.agenda.tasks[index].key) {
-                None => self.board.set_phase(index, Phase::Queued),
+                None => self.queue(index),
                 Some(error) => {
                     let error = StageError::new(format!("it has failed before: {error}"))
                         .with_help("`--retry-failed` tries it again");
@@ -127,6 +128,27 @@ impl<'a> Scheduler<'a> {
             },
             Err(error) => self.fail(index, stage_error(&error), Duration::ZERO),
         }
+    }
+
+    /// Lets it wait for threads.
+    fn queue(&mut self, index: usize) {
+        self.board.slot_mut(index).wants = self.wants(index);
+        self.board.set_phase(index, Phase::Queued);
+    }
+
+    /// What of all threads a node can use. A device has one stage at a time, whatever that leaves of the cores.
+    fn wants(&self, index: usize) -> Wants {
+        let task = &self.agenda.tasks[index];
+        if !may_take_all(task) || self.setting.options.device != Device::Cpu {
+            return Wants::ALL;
+        }
+        let facts = |(port, source): &'_ (Arc<str>, Source)| {
+            let producer = source.node()?;
+            let folder = self.board.slot(producer).entry.as_ref()?.folder();
+            Some((Arc::clone(port), (self.agenda.tasks[producer].kind.output.facts)(folder)))
+        };
+        let inputs: Vec<(Arc<str>, Facts)> = task.inputs.iter().filter_map(facts).collect();
+        Wants::of(task, &inputs)
     }
 
     /// Whether an entry is to be read before it counts. Whoever does the work does that, but for an older entry that was just given this key.
@@ -179,15 +201,15 @@ impl<'a> Scheduler<'a> {
 
     /// Starts what fits into the budget, in the order of ranks. The cost is that of what is started, however much is queued.
     fn start(&mut self, executor: &dyn Executor) {
-        let (jobs, threads) =
-            (self.setting.options.jobs.max(1), self.setting.options.threads.max(1));
+        let Options { jobs, threads, memory, .. } = *self.setting.options;
+        let limits = Limits { jobs: jobs.max(1), threads: threads.max(1), memory };
         let mut last = None;
         while !self.is_stopping()
             && let Some(rank) = self.board.next_after(last)
             && let Some(share) = if executor.limits_itself() {
-                Some(threads)
+                Some(limits.threads)
             } else {
-                self.board.share(rank, jobs, threads)
+                self.board.share(rank, limits)
             }
         {
             last = Some(rank);

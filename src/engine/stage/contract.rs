@@ -111,6 +111,12 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
         Resources::default()
     }
 
+    /// How many threads its work can use, told from the parameters and from what is known of the inputs: others have more of the rest. `None` where
+    /// it is not known, and where it is all that there are.
+    fn useful_threads(&self, _inputs: InputFacts<'_>) -> Option<usize> {
+        None
+    }
+
     /// What its work takes, told from the parameters and from what is known of the inputs. `None` for a kind whose work takes too little to tell.
     fn cost(&self, _inputs: InputFacts<'_>, _here: Circumstances<'_>) -> Option<Cost> {
         None

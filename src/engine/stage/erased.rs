@@ -65,6 +65,10 @@ impl<S: Stage> AnyStage for S {
         Stage::resources(self)
     }
 
+    fn useful_threads(&self, inputs: InputFacts<'_>) -> Option<usize> {
+        Stage::useful_threads(self, inputs)
+    }
+
     fn cost(&self, inputs: InputFacts<'_>, here: Circumstances<'_>) -> Option<Cost> {
         Stage::cost(self, inputs, here)
     }

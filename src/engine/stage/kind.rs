@@ -161,6 +161,7 @@ pub trait AnyStage: Any + Send + Sync {
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics>;
     fn hub_commit(&self) -> Option<HubCommit>;
     fn resources(&self) -> Resources;
+    fn useful_threads(&self, inputs: InputFacts<'_>) -> Option<usize>;
     fn cost(&self, inputs: InputFacts<'_>, here: Circumstances<'_>) -> Option<Cost>;
     fn extension(&self) -> Option<Extension>;
 

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Backbone, Head, Heads, Origin, Task, files, history, seal};
-use crate::engine::stage::{Artifact, CardPart, Caveat, Cell, Plot, Shown, StageError, Table};
+use super::{Backbone, Head, Heads, Origin, Task, files, history, known, seal};
+use crate::engine::stage::{
+    Artifact, CardPart, Caveat, Cell, Facts, Plot, Shown, StageError, Table,
+};
 use crate::nn::{CheckpointError, EncoderSpec, JointModel, Lora, StockModel};
 use crate::tasks;
 use crate::text::{LabelSet, TextTokenizer};
@@ -261,6 +263,12 @@ impl Artifact for Checkpoint {
         (Self::HISTORY, "history.csv"),
         (Self::TIMING, "timing.csv"),
     ];
+
+    fn facts(folder: &Path) -> Facts {
+        let text = files::read_text(&folder.join(Backbone::CONFIG));
+        let encoder = text.ok().and_then(|text| EncoderSpec::from_json(&text).ok());
+        encoder.as_ref().map(known::of_sizes).unwrap_or_default()
+    }
 
     fn open(folder: &Path) -> Result<Self, StageError> {
         files::require(folder, Backbone::WEIGHTS)?;

@@ -54,6 +54,12 @@ pub fn of_encoder(encoder: &EncoderSpec) -> Facts {
     facts.map(|(name, fact)| (name.to_owned(), fact)).into_iter().collect()
 }
 
+/// How large a model is whose configuration is known.
+#[must_use]
+pub fn of_sizes(encoder: &EncoderSpec) -> Facts {
+    Facts::from_iter([(SIZES.to_owned(), json!(Sizes::of(encoder)))])
+}
+
 /// The model at `port`, where its configuration is known.
 #[must_use]
 pub fn encoder(inputs: InputFacts<'_>, port: &str) -> Option<EncoderSpec> {

@@ -11,7 +11,7 @@ use crate::stages::{facts, watched};
 use crate::tasks::metrics::{Aim, Metric, precision_recall_curve, temperature, threshold};
 use crate::tasks::{Answers, Budget, Contents, Reading, Task};
 use crate::text::{EncodedSplit, Example, Split};
-use crate::training::{self, AtPrecision, Engine, Recipe, Threshold};
+use crate::training::{self, AtPrecision, BatchLimit, Engine, Recipe, Threshold};
 
 /// The validation split, as choices need it.
 pub(super) struct Validation<'a> {
@@ -168,7 +168,8 @@ pub(super) fn choose(
     let is_cancelled = || context.is_cancelled();
     let tokens = validation.tokens;
     // What was given decides nothing of what is chosen: logits are the same, and scores are read anew.
-    let predicted = training::predict(engine, tokens, recipe.batch_size, tasks, &is_cancelled)
+    let batches = BatchLimit::of(tokens, recipe.batch_size);
+    let predicted = training::predict(engine, tokens, batches, tasks, &is_cancelled)
         .map_err(|error| StageError::new(error.to_string()))?
         .ok_or(StageError::Cancelled)?;
     let mut chosen = Chosen {

@@ -32,6 +32,20 @@ pub struct Effort {
     pub dtype: Dtype,
 }
 
+/// Floating-point operations of a pass that keep a thread busy: of less, another thread makes it hardly faster. On two cores a second one makes a
+/// step of a model below that 1.4 times as fast, and of one with several times as much 1.6 times (`BENCHMARKS.md`).
+const OPERATIONS_PER_THREAD: f64 = 1.6e10;
+
+/// How many threads a pass through a model can use.
+///
+/// * `tokens`: of a batch
+/// * `forwards`: how many forward passes it takes as long as
+#[must_use]
+pub fn useful_threads(sizes: &Sizes, tokens: f64, forwards: f64) -> usize {
+    let operations = tokens * Effort::of(sizes, &Recipe::default()).operations(forwards);
+    ((operations / OPERATIONS_PER_THREAD) as usize).max(1)
+}
+
 /// Who saw how long a step takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -306,6 +320,13 @@ mod tests {
 
     fn near(found: f64, expected: f64) -> bool {
         (found - expected).abs() < 1e-9 * expected
+    }
+
+    #[test]
+    fn a_small_model_uses_one_thread_and_a_large_one_or_a_large_batch_more() {
+        let useful = |name, tokens| useful_threads(&sizes(name), tokens, 3.0);
+        assert_eq!([useful("ettin-17m", 370.0), useful("minilm-l6", 370.0)], [1, 1]);
+        assert!(useful("ettin-17m", 16.0 * 512.0) > 2 && useful("base", 370.0) > 8);
     }
 
     #[test]
