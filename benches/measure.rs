@@ -2,7 +2,7 @@
 //!
 //! `composed`, `composed_candle_adamw`: a step of base in composed candle operations, with our AdamW and with `candle_nn::AdamW`;
 //! `tokenize FOLDER [TOKENIZER]`: texts a second, on texts that it leaves in the folder for others to tokenize; `digest`: bytes a second; `plan`:
-//! 10,000 trials; `curve_tiny`, `curve_base`: the loss curve of our kernels beside that of composed candle operations.
+//! 10,000 trials; `rounding MODEL IDS OUT`: what a trained model says in f32 and in bf16, for `rounding.py`; `curve_tiny`, `curve_base`: the loss curve of our kernels beside that of composed candle operations.
 
 use std::path::Path;
 use std::time::Instant;
@@ -15,12 +15,15 @@ use pipeline::base::rng::Rng;
 use pipeline::engine::plan::{Digests as _, Plan, Points};
 use pipeline::engine::spec::{Experiment, Overrides};
 use pipeline::engine::store::Store;
-use pipeline::nn::{ComposedModel, EncoderSpec, JointModel};
+use pipeline::nn::{
+    Batch, ComposedModel, EncoderSpec, HeadSpec, Instructions, JointModel, Over, Workspace,
+};
 use pipeline::stages;
 use pipeline::tasks::{self, Task};
 use pipeline::text::{CorpusTasks, Example, LabelSet, Templates, TextTokenizer, train_tokenizer};
 use pipeline::training::{
-    self, CandleEngine, CpuEngine, Data, Engine, Recipe, Row, StateVector, Storage,
+    self, CandleEngine, CpuEngine, CpuForward, Data, Engine, Forward as _, Recipe, Row,
+    StateVector, Storage,
 };
 use serde_json::{Value, json};
 
@@ -37,6 +40,10 @@ fn main() {
             }
             "digest" => digest(),
             "plan" => plan(),
+            "rounding" => {
+                let mut path = || Path::new(rest.next().expect("a path"));
+                rounding(path(), path(), path())
+            }
             "curve_tiny" => curve_tiny(),
             "curve_base" => curve_base(),
             other => panic!("there is no section `{other}`"),
@@ -140,6 +147,40 @@ fn tokenize(folder: &Path, tokenizer: Option<&Path>) -> Value {
             tokenizer.encode_split(&examples, &labels, &[], 128).expect("short texts").0.tokens()
     });
     json!({"section": "tokenize", "texts": texts.len(), "tokens": tokens, "texts_per_s": texts.len() as f64 / median(seconds.into_iter())})
+}
+
+/// Leaves in `out` what a trained model says in f32 and in bf16: of each text the logits of each head.
+///
+/// * `ids`: a file with the tokens of each text
+fn rounding(folder: &Path, ids: &Path, out: &Path) -> Value {
+    let json = |path: &Path| -> Value {
+        serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
+    };
+    let texts: Vec<Vec<u32>> = serde_json::from_value(json(ids)).expect("numbers");
+    let heads = json(&folder.join("heads.json"));
+    let head = |head: &Value| HeadSpec {
+        name: head["name"].as_str().expect("a name").to_owned(),
+        outputs: head["labels"].as_array().expect("labels").len(),
+        over: if head["task"] == "tagging" { Over::Tokens } else { Over::FirstToken },
+    };
+    let heads: Vec<HeadSpec> = heads["heads"].as_array().expect("heads").iter().map(head).collect();
+    let said = |products: DType| -> Value {
+        let spec = EncoderSpec::from_json(&json(&folder.join("config.json")).to_string());
+        let weights = folder.join("model.safetensors");
+        let model = JointModel::load_trained(&weights, spec.expect("a model"), &heads);
+        let model = model.expect("its weights").with_products_in(products).expect("memory");
+        let mut forward = CpuForward { model: &model, workspace: &mut Workspace::default() };
+        let text = |ids: &Vec<u32>| {
+            let batch = Batch::new(ids.clone(), vec![0, ids.len()]).expect("some tokens");
+            let logits = forward.logits(&batch).expect("a forward pass");
+            let names = heads.iter().map(|head| head.name.clone());
+            names.zip(logits).map(|(name, logits)| (name, json!(logits))).collect()
+        };
+        texts.iter().map(text).collect::<Vec<serde_json::Map<String, Value>>>().into()
+    };
+    let found = json!({"f32": said(DType::F32), "bf16": said(DType::BF16)});
+    std::fs::write(out, found.to_string()).expect("written");
+    json!({"section": "rounding", "texts": texts.len(), "instructions": Instructions::best().name()})
 }
 
 /// The digest of a file in the page cache, against BLAKE3 over the same bytes in memory on all threads.

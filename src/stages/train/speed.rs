@@ -33,7 +33,8 @@ pub struct Effort {
 }
 
 /// Floating-point operations of a pass that keep a thread busy: of less, another thread makes it hardly faster. On two cores a second one makes a
-/// step of a model below that 1.4 times as fast, and of one with several times as much 1.6 times (`BENCHMARKS.md`).
+/// step of a model below that 1.4 times as fast, and of one with several times as much 1.6 times; a sweep of such trainings takes two thirds of its
+/// time with two side by side (`BENCHMARKS.md`).
 const OPERATIONS_PER_THREAD: f64 = 1.6e10;
 
 /// How many threads a pass through a model can use.
