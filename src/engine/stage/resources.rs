@@ -21,6 +21,6 @@ pub enum Threads {
     /// A share of those that are free, beside other stages.
     #[default]
     Share,
-    /// All of them for long: it has the machine to itself.
+    /// All of them for long: it has the machine to itself, unless it can use fewer (`Stage::useful_threads`).
     All,
 }
