@@ -112,11 +112,8 @@ fn rotary_attention(bencher: Bencher, name: &str) {
         let qkv = numbers(tokens * 3 * HIDDEN);
         let (mut attended, mut rotated, mut log_sums) =
             (numbers(tokens * HIDDEN), numbers(tokens * 3 * HIDDEN), numbers(tokens * HEADS));
-        let mut scratch = numbers(tokens * HIDDEN);
         let bencher = bencher.counter(ItemsCount::new(tokens));
-        bencher.bench_local(|| {
-            attention(&mut attended, &mut rotated, &mut log_sums, &qkv, &mut scratch, heads)
-        });
+        bencher.bench_local(|| attention(&mut attended, &mut rotated, &mut log_sums, &qkv, heads));
     });
 }
 
@@ -126,26 +123,11 @@ fn rotary_attention_backward(bencher: Bencher, name: &str) {
         let (qkv, d_attended) = (numbers(tokens * 3 * HIDDEN), numbers(tokens * HIDDEN));
         let (mut attended, mut rotated, mut log_sums) =
             (numbers(tokens * HIDDEN), numbers(tokens * 3 * HIDDEN), numbers(tokens * HEADS));
-        let (mut d_qkv, mut scratch) = (numbers(tokens * 3 * HIDDEN), numbers(tokens * 3 * HIDDEN));
-        attention(
-            &mut attended,
-            &mut rotated,
-            &mut log_sums,
-            &qkv,
-            &mut scratch[..tokens * HIDDEN],
-            heads,
-        );
+        let mut d_qkv = numbers(tokens * 3 * HIDDEN);
+        attention(&mut attended, &mut rotated, &mut log_sums, &qkv, heads);
         let bencher = bencher.counter(ItemsCount::new(tokens));
         bencher.bench_local(|| {
-            attention_backward(
-                &mut d_qkv,
-                &d_attended,
-                &attended,
-                &rotated,
-                &log_sums,
-                &mut scratch,
-                heads,
-            )
+            attention_backward(&mut d_qkv, &d_attended, &attended, &rotated, &log_sums, heads)
         });
     });
 }

@@ -5,23 +5,31 @@
 //! `BLOCK + 2 * window` in a local one, whose cost therefore grows linearly with the length. The backward recomputes the attention weights from
 //! queries, keys and the logarithm of each row's sum.
 //!
-//! Within a sequence, tasks work on *heads layout*: `(heads, parts, length, head_dim)`, where the parts are queries, keys and values, or a
-//! single one. A head's matrices are then contiguous, and tasks write to disjoint slices.
+//! What the backward will need lies in *heads layout*: within a sequence `(heads, parts, length, head_dim)`, where the parts are queries, keys
+//! and values, or a single one. A head's matrices are then contiguous. Results go to the columns of the head.
+//!
+//! A head of a short sequence needs no blocks: `short` computes it in one, to the same bits.
+
+mod short;
 
 use rayon::prelude::*;
 
+use self::short::ShortHead;
+use super::Write;
 use super::dropout::Dropout;
 use super::functions::exp_of_nonpositive;
 use super::lanes::{dot, largest, sum_of, vectorised};
 use super::product::{Matrix, MatrixMut, Threads, multiply};
 use super::rotary::Rotary;
-use super::{TASK_FLOATS, Write};
 
 /// Queries that are looked at together.
 const BLOCK: usize = 64;
 
 /// Queries, keys and values.
 const PARTS: usize = 3;
+
+/// The part that knows no position.
+const VALUES: usize = 2;
 
 /// What the attention of a layer looks like.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +52,6 @@ pub struct Heads<'a> {
 /// * `rotated`: queries and keys after the rotary embedding, and values, in heads layout; written, for the backward
 /// * `log_sums`: per sequence `(heads, length)`: the logarithm of each row's sum of exponentials; written, for the backward
 /// * `qkv`: `(tokens, 3 * hidden)`
-/// * `scratch`: `(tokens * hidden,)`
 ///
 /// Reference: transformers' `eager_attention_forward`, scaled by `head_dim^-1/2`.
 pub fn attention(
@@ -52,23 +59,22 @@ pub fn attention(
     rotated: &mut [f32],
     log_sums: &mut [f32],
     qkv: &[f32],
-    scratch: &mut [f32],
     shape: &Heads<'_>,
 ) {
+    let outputs = shape.sequences(attended, 1);
     let tasks: Vec<_> = shape
         .tasks()
         .zip(shape.split(rotated, PARTS * shape.head_dim))
         .zip(shape.split(log_sums, 1))
-        .zip(shape.split(scratch, shape.head_dim))
+        .zip(outputs.flat_map(|rows| rows.column_blocks(shape.head_dim)))
         .collect();
     tasks.into_par_iter().for_each_init(
         Vec::new,
-        |scores, (((task, rotated), log_sums), output)| {
+        |scores, (((task, rotated), log_sums), mut output)| {
             task.gather(rotated, qkv, shape);
-            task.forward(output, log_sums, rotated, scores, shape);
+            task.forward(&mut output, log_sums, rotated, scores, shape);
         },
     );
-    shape.collect_heads(attended, scratch, 1);
 }
 
 /// The gradient of [`attention`].
@@ -76,28 +82,31 @@ pub fn attention(
 /// * `d_qkv`: `(tokens, 3 * hidden)`, replaced
 /// * `d_attended`, `attended`: `(tokens, hidden)`
 /// * `rotated`, `log_sums`: as the forward left them
-/// * `scratch`: `(tokens * 3 * hidden,)`
 pub fn attention_backward(
     d_qkv: &mut [f32],
     d_attended: &[f32],
     attended: &[f32],
     rotated: &[f32],
     log_sums: &[f32],
-    scratch: &mut [f32],
     shape: &Heads<'_>,
 ) {
-    let tasks: Vec<_> = shape.tasks().zip(shape.split(scratch, PARTS * shape.head_dim)).collect();
+    let d_parts = shape.sequences(d_qkv, PARTS).flat_map(|rows| {
+        let (d_queries, rest) = rows.split_at_column(shape.hidden());
+        let (d_keys, d_values) = rest.split_at_column(shape.hidden());
+        let [d_queries, d_keys, d_values] =
+            [d_queries, d_keys, d_values].map(|part| part.column_blocks(shape.head_dim));
+        d_queries.zip(d_keys).zip(d_values)
+    });
+    let tasks: Vec<_> = shape.tasks().zip(d_parts).collect();
     tasks.into_par_iter().for_each_init(
         <(Vec<f32>, Vec<f32>)>::default,
-        |(weights, d_weights), (task, d_rotated)| {
+        |scratch, (task, ((d_queries, d_keys), d_values))| {
             let rotated = task.part_of(rotated, PARTS * shape.head_dim, shape);
             let log_sums = task.part_of(log_sums, 1, shape);
-            task.backward(
-                d_rotated, d_attended, attended, rotated, log_sums, weights, d_weights, shape,
-            );
+            let d_parts = [d_queries, d_keys, d_values];
+            task.backward(d_parts, d_attended, attended, rotated, log_sums, scratch, shape);
         },
     );
-    shape.collect_heads(d_qkv, scratch, PARTS);
 }
 
 impl Heads<'_> {
@@ -126,6 +135,16 @@ impl Heads<'_> {
         self.dropout.map(|dropout| dropout.numbered(task.number as u64))
     }
 
+    /// The task, if it is the head of a short sequence.
+    fn short(&self, task: &Task) -> Option<ShortHead> {
+        ShortHead::is_one(task.length, self.head_dim, self.window).then(|| ShortHead {
+            length: task.length,
+            head_dim: self.head_dim,
+            scale: self.scale(),
+            dropout: self.dropout_of(task),
+        })
+    }
+
     /// The slices of `data`, in heads layout, that belong to the tasks.
     fn split<'d>(
         &self,
@@ -138,45 +157,26 @@ impl Heads<'_> {
         })
     }
 
+    /// The rows of each sequence in a `(tokens, parts * hidden)` matrix.
+    fn sequences<'d>(
+        &self,
+        mut tokens: &'d mut [f32],
+        parts: usize,
+    ) -> impl Iterator<Item = MatrixMut<'d>> {
+        let width = parts * self.hidden();
+        self.bounds.windows(2).map(move |pair| {
+            let rows = pair[1] - pair[0];
+            let data = tokens.split_off_mut(..rows * width);
+            MatrixMut::new(data.expect("there is a row for every token"), rows, width)
+        })
+    }
+
     /// The keys that queries `from..to` of a sequence see.
     fn keys(&self, from: usize, to: usize, length: usize) -> (usize, usize) {
         match self.window {
             None => (0, length),
             Some(window) => (from.saturating_sub(window), (to + window).min(length)),
         }
-    }
-
-    /// From the gradients of turned queries and keys of a sequence to those before their turn; `(length, head_dim)` both.
-    fn turn_back(&self, d_queries: &mut [f32], d_keys: &mut [f32]) {
-        let Some(rotary) = self.rotary else { return };
-        let head_dim = self.head_dim;
-        vectorised!(|| {
-            let rows = d_queries.chunks_exact_mut(head_dim).zip(d_keys.chunks_exact_mut(head_dim));
-            for (position, (d_query, d_key)) in rows.enumerate() {
-                rotary.turn_back(d_query, position);
-                rotary.turn_back(d_key, position);
-            }
-        });
-    }
-
-    /// From heads layout to `(tokens, parts * hidden)`.
-    fn collect_heads(&self, tokens: &mut [f32], heads: &[f32], parts: usize) {
-        let (hidden, head_dim) = (self.hidden(), self.head_dim);
-        let rows = tokens
-            .par_chunks_exact_mut(parts * hidden)
-            .enumerate()
-            .with_min_len(TASK_FLOATS.div_ceil(parts * hidden));
-        rows.for_each(|(token, row)| {
-            let sequence = self.bounds.partition_point(|&bound| bound <= token) - 1;
-            let (first, length) =
-                (self.bounds[sequence], self.bounds[sequence + 1] - self.bounds[sequence]);
-            for (place, features) in row.chunks_exact_mut(head_dim).enumerate() {
-                let (part, head) = (place / self.heads, place % self.heads);
-                let from = first * parts * hidden
-                    + ((head * parts + part) * length + token - first) * head_dim;
-                features.copy_from_slice(&heads[from..from + head_dim]);
-            }
-        });
     }
 }
 
@@ -196,6 +196,12 @@ impl Task {
     fn part_of<'d>(&self, data: &'d [f32], per_token: usize, shape: &Heads<'_>) -> &'d [f32] {
         let start = (self.first * shape.heads + self.head * self.length) * per_token;
         &data[start..start + self.length * per_token]
+    }
+
+    /// Queries, keys and values of `(3, length, head_dim)`, `(length, head_dim)` each.
+    fn matrices<'d>(&self, rotated: &'d [f32], shape: &Heads<'_>) -> [Matrix<'d>; PARTS] {
+        let head_dim = shape.head_dim;
+        parts(rotated, self.length * head_dim).map(|part| Matrix::new(part, self.length, head_dim))
     }
 
     /// This head's `rows` of a `(tokens, hidden)` matrix, the first of them being `from` of the sequence.
@@ -221,40 +227,43 @@ impl Task {
 
     /// Turns queries and keys and collects them with the values: `(3, length, head_dim)` from `(tokens, 3 * hidden)`.
     fn gather(&self, rotated: &mut [f32], qkv: &[f32], shape: &Heads<'_>) {
-        let head_dim = shape.head_dim;
-        let Some(rotary) = shape.rotary else {
-            for (place, row) in rotated.chunks_exact_mut(head_dim).enumerate() {
-                let (part, position) = (place / self.length, place % self.length);
-                let start = ((self.first + position) * PARTS + part) * shape.hidden()
-                    + self.head * head_dim;
-                row.copy_from_slice(&qkv[start..start + head_dim]);
+        let (length, head_dim, width) = (self.length, shape.head_dim, PARTS * shape.hidden());
+        for (part, rows) in rotated.chunks_exact_mut(length * head_dim).enumerate() {
+            let start = self.first * width + part * shape.hidden() + self.head * head_dim;
+            let features = Matrix::with_stride(&qkv[start..], length, head_dim, width);
+            match shape.rotary {
+                Some(rotary) if part != VALUES => {
+                    rotary.turn(&mut MatrixMut::new(rows, length, head_dim), features);
+                }
+                _ => {
+                    let rows = rows.chunks_exact_mut(head_dim).enumerate();
+                    rows.for_each(|(row, copy)| copy.copy_from_slice(features.row(row)));
+                }
             }
-            return;
-        };
-        let (queries, rest) = rotated.split_at_mut(self.length * head_dim);
-        let (keys, values) = rest.split_at_mut(self.length * head_dim);
-        vectorised!(|| {
-            let rows = queries
-                .chunks_exact_mut(head_dim)
-                .zip(keys.chunks_exact_mut(head_dim))
-                .zip(values.chunks_exact_mut(head_dim));
-            for (position, ((query, key), value)) in rows.enumerate() {
-                let part = |part: usize| {
-                    let start = ((self.first + position) * PARTS + part) * shape.hidden()
-                        + self.head * head_dim;
-                    &qkv[start..start + head_dim]
-                };
-                rotary.turn(query, part(0), position);
-                rotary.turn(key, part(1), position);
-                value.copy_from_slice(part(2));
-            }
-        });
+        }
     }
 
     /// * `output`: `(length, head_dim)`; `log_sums`: `(length,)`; `rotated`: `(3, length, head_dim)`
     fn forward(
         &self,
-        output: &mut [f32],
+        output: &mut MatrixMut<'_>,
+        log_sums: &mut [f32],
+        rotated: &[f32],
+        scores: &mut Vec<f32>,
+        shape: &Heads<'_>,
+    ) {
+        match shape.short(self) {
+            Some(head) => {
+                let parts = self.matrices(rotated, shape);
+                short::Forward { head, output, log_sums, parts, scratch: scores }.run();
+            }
+            None => self.forward_in_blocks(output, log_sums, rotated, scores, shape),
+        }
+    }
+
+    fn forward_in_blocks(
+        &self,
+        output: &mut MatrixMut<'_>,
         log_sums: &mut [f32],
         rotated: &[f32],
         scores: &mut Vec<f32>,
@@ -288,9 +297,8 @@ impl Task {
                 }
             });
             drop_block(scores, columns, from * length + first_key, length, dropout);
-            let output = MatrixMut::new(&mut output[from * head_dim..], rows, head_dim);
             multiply(
-                output,
+                output.rows(from..from + rows),
                 Write::Replace,
                 1.0,
                 Matrix::new(scores, rows, columns),
@@ -300,7 +308,7 @@ impl Task {
         }
     }
 
-    /// * `d_rotated`: `(3, length, head_dim)`, replaced by the gradient of queries and keys before their turn, and of values
+    /// * `d_parts`: `(length, head_dim)` each, replaced by the gradients of queries and keys before their turn, and of values
     /// * `d_attended`, `attended`: `(tokens, hidden)`; `rotated`: `(3, length, head_dim)`; `log_sums`: `(length,)`
     #[expect(
         clippy::too_many_arguments,
@@ -308,20 +316,58 @@ impl Task {
     )]
     fn backward(
         &self,
-        d_rotated: &mut [f32],
+        mut d_parts: [MatrixMut<'_>; PARTS],
         d_attended: &[f32],
         attended: &[f32],
         rotated: &[f32],
         log_sums: &[f32],
-        weights: &mut Vec<f32>,
-        d_weights: &mut Vec<f32>,
+        scratch: &mut (Vec<f32>, Vec<f32>),
+        shape: &Heads<'_>,
+    ) {
+        match shape.short(self) {
+            Some(head) => {
+                let backward = short::Backward {
+                    head,
+                    d_parts: d_parts.each_mut(),
+                    d_output: self.rows_of(d_attended, 0, self.length, shape),
+                    output: self.rows_of(attended, 0, self.length, shape),
+                    log_sums,
+                    parts: self.matrices(rotated, shape),
+                    scratch: &mut scratch.0,
+                };
+                backward.run();
+            }
+            None => {
+                let d_parts = d_parts.each_mut();
+                self.backward_in_blocks(
+                    d_parts, d_attended, attended, rotated, log_sums, scratch, shape,
+                );
+            }
+        }
+        if let Some(rotary) = shape.rotary {
+            let [d_queries, d_keys, _] = &mut d_parts;
+            rotary.turn_back(d_queries);
+            rotary.turn_back(d_keys);
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the forward's operands and results, and scratch"
+    )]
+    fn backward_in_blocks(
+        &self,
+        [d_queries, d_keys, d_values]: [&mut MatrixMut<'_>; PARTS],
+        d_attended: &[f32],
+        attended: &[f32],
+        rotated: &[f32],
+        log_sums: &[f32],
+        (weights, d_weights): &mut (Vec<f32>, Vec<f32>),
         shape: &Heads<'_>,
     ) {
         let Self { length, .. } = *self;
         let (head_dim, scale, dropout) = (shape.head_dim, shape.scale(), shape.dropout_of(self));
         let [queries, keys, values] = parts(rotated, length * head_dim);
-        let (d_queries, rest) = d_rotated.split_at_mut(length * head_dim);
-        let (d_keys, d_values) = rest.split_at_mut(length * head_dim);
         // One block of queries writes all keys and values; several add to those that each of them sees.
         let write = if length <= BLOCK { Write::Replace } else { Write::Add };
         if write == Write::Add {
@@ -332,10 +378,9 @@ impl Task {
             let rows = BLOCK.min(length - from);
             let (first_key, last_key) = shape.keys(from, from + rows, length);
             let columns = last_key - first_key;
-            let (queries_from, keys_from) = (from * head_dim, first_key * head_dim);
-            let queries = Matrix::new(&queries[queries_from..], rows, head_dim);
-            let keys = Matrix::new(&keys[keys_from..], columns, head_dim);
-            let values = Matrix::new(&values[keys_from..], columns, head_dim);
+            let queries = Matrix::new(&queries[from * head_dim..], rows, head_dim);
+            let keys = Matrix::new(&keys[first_key * head_dim..], columns, head_dim);
+            let values = Matrix::new(&values[first_key * head_dim..], columns, head_dim);
             let d_output = self.rows_of(d_attended, from, rows, shape);
 
             let (weights, d_weights) =
@@ -377,14 +422,13 @@ impl Task {
             drop_block(weights, columns, from * length + first_key, length, dropout);
             let (weights, d_scores) =
                 (Matrix::new(weights, rows, columns), Matrix::new(d_weights, rows, columns));
-            let d_queries = MatrixMut::new(&mut d_queries[queries_from..], rows, head_dim);
+            let d_queries = d_queries.rows(from..from + rows);
             multiply(d_queries, Write::Replace, scale, d_scores, keys, Threads::Caller);
-            let d_keys = MatrixMut::new(&mut d_keys[keys_from..], columns, head_dim);
+            let d_keys = d_keys.rows(first_key..last_key);
             multiply(d_keys, write, scale, d_scores.transposed(), queries, Threads::Caller);
-            let d_values = MatrixMut::new(&mut d_values[keys_from..], columns, head_dim);
+            let d_values = d_values.rows(first_key..last_key);
             multiply(d_values, write, 1.0, weights.transposed(), d_output, Threads::Caller);
         }
-        shape.turn_back(d_queries, d_keys);
     }
 }
 
@@ -443,6 +487,7 @@ fn softmax(scores: &mut [f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::product::small::is_available;
 
     /// Floats of the largest block of scores of one head.
     fn scores(length: usize, window: Option<usize>) -> usize {
@@ -460,19 +505,13 @@ mod tests {
         let task = Task { first: 0, length, head: 0, number: 0 };
         let rotated = vec![0.1; PARTS * length * head_dim];
         let (mut output, mut log_sums) = (vec![0.0; length * head_dim], vec![0.0; length]);
-        let (mut forward, mut weights, mut d_weights) = (Vec::new(), Vec::new(), Vec::new());
-        task.forward(&mut output, &mut log_sums, &rotated, &mut forward, &shape);
-        let mut d_rotated = vec![0.0; rotated.len()];
-        task.backward(
-            &mut d_rotated,
-            &output,
-            &output,
-            &rotated,
-            &log_sums,
-            &mut weights,
-            &mut d_weights,
-            &shape,
-        );
+        let (mut forward, mut backward) = (Vec::new(), <(Vec<f32>, Vec<f32>)>::default());
+        let view = &mut MatrixMut::new(&mut output, length, head_dim);
+        task.forward(view, &mut log_sums, &rotated, &mut forward, &shape);
+        let mut d_parts = [(); PARTS].map(|()| vec![0.0; length * head_dim]);
+        let views = d_parts.each_mut().map(|part| MatrixMut::new(part, length, head_dim));
+        task.backward(views, &output, &output, &rotated, &log_sums, &mut backward, &shape);
+        let (weights, d_weights) = backward;
         assert_eq!((weights.len(), d_weights.len()), (forward.len(), forward.len()));
         forward.len()
     }
@@ -486,5 +525,45 @@ mod tests {
     #[test]
     fn a_global_layer_holds_a_block_of_rows() {
         assert_eq!(scores(1000, None), BLOCK * 1000);
+    }
+
+    #[test]
+    fn a_head_of_a_short_sequence_has_the_bits_that_blocks_have() {
+        let numbers = |count: usize, seed: f32| -> Vec<f32> {
+            (0..count).map(|index| (index as f32 * 0.7391 + seed).sin()).collect()
+        };
+        let mut short = 0;
+        for (length, head_dim) in (1..70).flat_map(|length| [(length, 32), (length, 64)]) {
+            for dropout in [None, Some(Dropout::new(0.1, 7))] {
+                let (window, rotary, bounds) = (Some(64), None, &[0, length]);
+                let shape = Heads { bounds, heads: 1, head_dim, window, rotary, dropout };
+                let task = Task { first: 0, length, head: 0, number: 0 };
+                short += usize::from(shape.short(&task).is_some());
+                let size = length * head_dim;
+                let (rotated, d_attended) = (numbers(PARTS * size, 0.1), numbers(size, 0.2));
+                let results = |in_blocks: bool| {
+                    let (mut output, mut log_sums) = (vec![0.0; size], vec![0.0; length]);
+                    let view = &mut MatrixMut::new(&mut output, length, head_dim);
+                    let mut d_parts = [(); PARTS].map(|()| vec![0.0; size]);
+                    let mut views =
+                        d_parts.each_mut().map(|part| MatrixMut::new(part, length, head_dim));
+                    let scratch = &mut <(Vec<f32>, Vec<f32>)>::default();
+                    if in_blocks {
+                        let (sums, scores) = (&mut log_sums, &mut Vec::new());
+                        task.forward_in_blocks(view, sums, &rotated, scores, &shape);
+                        let views = views.each_mut();
+                        let (d, of, sums) = (&d_attended, &output, &log_sums);
+                        task.backward_in_blocks(views, d, of, &rotated, sums, scratch, &shape);
+                    } else {
+                        task.forward(view, &mut log_sums, &rotated, &mut Vec::new(), &shape);
+                        let (d, of, sums) = (&d_attended, &output, &log_sums);
+                        task.backward(views, d, of, &rotated, sums, scratch, &shape);
+                    }
+                    (output, log_sums, d_parts)
+                };
+                assert!(results(false) == results(true), "{length} x {head_dim}, {dropout:?}");
+            }
+        }
+        assert!(!is_available() || short > 200, "{short} of them were short");
     }
 }

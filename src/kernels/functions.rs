@@ -1,5 +1,7 @@
 //! Exponential and normal distribution, elementwise, without branches, so that loops over them become vector code.
 
+use pulp::{Scalar, Simd};
+
 /// Turns a float of moderate size into the nearest integer in its low mantissa bits: 1.5 * 2^23.
 const ROUND: f32 = 12_582_912.0;
 
@@ -15,18 +17,29 @@ const SMALLEST_EXPONENT: f32 = -87.0;
 /// Within 1 unit in the last place, and exactly 0 for `high` below -87. `NaN` stays `NaN`.
 #[inline(always)]
 pub(super) fn exp_of_nonpositive(high: f32, low: f32) -> f32 {
-    let rounded = high * std::f32::consts::LOG2_E + ROUND;
-    let power = rounded - ROUND;
-    let rest = high - power * LN_2_HIGH - power * LN_2_LOW + low; // in ±ln 2 / 2
+    exps_of_nonpositive(Scalar, high, low)
+}
+
+/// [`exp_of_nonpositive`] in every lane.
+#[inline(always)]
+pub(super) fn exps_of_nonpositive<S: Simd>(simd: S, high: S::f32s, low: S::f32s) -> S::f32s {
+    let all = |value| simd.splat_f32s(value);
+    let (add, mul) = (|a, b| simd.add_f32s(a, b), |a, b| simd.mul_f32s(a, b));
+    let rounded = add(mul(high, all(std::f32::consts::LOG2_E)), all(ROUND));
+    let power = simd.sub_f32s(rounded, all(ROUND));
+    let rest = simd.sub_f32s(high, mul(power, all(LN_2_HIGH)));
+    let rest = add(simd.sub_f32s(rest, mul(power, all(LN_2_LOW))), low); // in ±ln 2 / 2
     // exp(r) = 1 + r + r²·p(r); the coefficients are those of Cephes' expf.
-    let mut series = 1.987_569_1e-4;
+    let mut series = all(1.987_569_1e-4);
     for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
-        series = series * rest + coefficient;
+        series = add(mul(series, rest), all(coefficient));
     }
-    let fraction = series * (rest * rest) + rest + 1.0;
-    let scale =
-        f32::from_bits(rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23);
-    if high < SMALLEST_EXPONENT { 0.0 } else { fraction * scale }
+    let fraction = add(add(mul(series, mul(rest, rest)), rest), all(1.0));
+    let bits = simd.sub_u32s(simd.transmute_u32s_f32s(rounded), simd.splat_u32s(ROUND.to_bits()));
+    let exponent = simd.add_u32s(bits, simd.splat_u32s(127));
+    let scale = simd.wrapping_dyn_shl_u32s(exponent, simd.splat_u32s(23));
+    let is_tiny = simd.less_than_f32s(high, all(SMALLEST_EXPONENT));
+    simd.select_f32s(is_tiny, all(0.0), mul(fraction, simd.transmute_f32s_u32s(scale)))
 }
 
 /// The standard normal distribution at `x`: `(Φ(x), φ(x))`, the part of it below `x` and its density.

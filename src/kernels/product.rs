@@ -1,47 +1,20 @@
 //! Matrix products: `gemm` behind views whose bounds are checked.
 
-use std::marker::PhantomData;
-use std::ops::Range;
+mod matrix;
+pub(crate) mod small;
 
 use gemm::Parallelism;
 use rayon::prelude::*;
 
 use super::Write;
 
+pub use matrix::{Matrix, MatrixMut};
+
 /// A product with fewer multiplications is done before other threads have heard of it.
 const POOL_MULTIPLICATIONS: usize = 1 << 19;
 
 /// Columns that one task computes: what one call of gemm's innermost loop does.
 const BLOCK_COLUMNS: usize = 64;
-
-/// A matrix in a slice: element `(row, column)` is `data[row * row_stride + column * column_stride]`.
-#[derive(Debug, Clone, Copy)]
-pub struct Matrix<'a> {
-    data: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    column_stride: usize,
-}
-
-/// A row-major matrix in a slice that a product writes to, or some of its columns.
-///
-/// It has the elements `pointer[row * row_stride + column]` to itself for as long as the slice is borrowed.
-#[derive(Debug)]
-pub struct MatrixMut<'a> {
-    pointer: *mut f32,
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    slice: PhantomData<&'a mut [f32]>,
-}
-
-#[expect(
-    unsafe_code,
-    reason = "a view holds a raw pointer, because blocks of columns of one slice interleave"
-)]
-// SAFETY: no element belongs to two views, so a view may go to another thread as the mutable slice that it came from may.
-unsafe impl Send for MatrixMut<'_> {}
 
 /// Who computes a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,89 +23,6 @@ pub enum Threads {
     Pool,
     /// The calling thread.
     Caller,
-}
-
-impl<'a> Matrix<'a> {
-    /// Rows that follow each other without a gap.
-    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
-        Self::with_stride(data, rows, columns, columns)
-    }
-
-    /// Rows that begin `row_stride` apart.
-    pub fn with_stride(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
-        check_bounds(data.len(), rows, columns, row_stride);
-        Self { data, rows, columns, row_stride, column_stride: 1 }
-    }
-
-    /// The same elements with rows for columns.
-    pub fn transposed(self) -> Self {
-        let Self { data, rows, columns, row_stride, column_stride } = self;
-        Self {
-            data,
-            rows: columns,
-            columns: rows,
-            row_stride: column_stride,
-            column_stride: row_stride,
-        }
-    }
-
-    /// Views of `width` columns each; the last may have fewer.
-    fn column_blocks(self, width: usize) -> impl Iterator<Item = Self> {
-        (0..self.columns).step_by(width).map(move |first| {
-            let data = self.data.get(first * self.column_stride..).unwrap_or_default(); // empty if there are no rows
-            Self { data, columns: width.min(self.columns - first), ..self }
-        })
-    }
-}
-
-impl<'a> MatrixMut<'a> {
-    /// Rows that follow each other without a gap.
-    pub fn new(data: &'a mut [f32], rows: usize, columns: usize) -> Self {
-        check_bounds(data.len(), rows, columns, columns);
-        Self { pointer: data.as_mut_ptr(), rows, columns, row_stride: columns, slice: PhantomData }
-    }
-
-    /// Some columns of rows of `width` floats that follow each other without a gap.
-    pub fn with_columns(
-        data: &'a mut [f32],
-        rows: usize,
-        width: usize,
-        columns: Range<usize>,
-    ) -> Self {
-        assert!(columns.end <= width, "rows of {width} floats have no columns {columns:?}");
-        let whole = Self::new(data, rows, width);
-        let pointer = whole.pointer.wrapping_add(columns.start);
-        Self { pointer, columns: columns.len(), ..whole }
-    }
-
-    /// Views of `width` columns each; the last may have fewer. They have no element in common.
-    fn column_blocks(self, width: usize) -> impl Iterator<Item = Self> {
-        let Self { pointer, rows, columns, row_stride, slice } = self;
-        (0..columns).step_by(width).map(move |first| Self {
-            pointer: pointer.wrapping_add(first),
-            rows,
-            columns: width.min(columns - first),
-            row_stride,
-            slice,
-        })
-    }
-}
-
-/// # Panics
-/// When a matrix of this shape does not fit into `length` floats, or its rows overlap.
-fn check_bounds(length: usize, rows: usize, columns: usize, row_stride: usize) {
-    assert!(
-        rows <= 1 || row_stride >= columns,
-        "rows of {columns} floats that begin {row_stride} apart overlap"
-    );
-    let needed = match (rows, columns) {
-        (0, _) | (_, 0) => Some(0),
-        _ => (rows - 1).checked_mul(row_stride).and_then(|last| last.checked_add(columns)),
-    };
-    assert!(
-        needed.is_some_and(|needed| needed <= length),
-        "a {rows} x {columns} matrix does not fit into {length} floats"
-    );
 }
 
 /// `destination = scale * left · right`, or `+=`.

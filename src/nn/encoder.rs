@@ -177,7 +177,7 @@ impl Encoder<'_> {
         let rotated = fit(&mut state.rotated, rows * 3 * hidden);
         let log_sums = fit(&mut state.log_sums, rows * self.spec.num_attention_heads);
         let heads = self.heads(layer, rotary);
-        attention(attended, rotated, log_sums, qkv, fit(&mut scratch.heads, rows * hidden), &heads); // (tokens, hidden)
+        attention(attended, rotated, log_sums, qkv, &heads); // (tokens, hidden)
         scratch.profile.lap(self.attention_part(layer));
         let middle = fit(&mut state.middle, rows * hidden);
         middle.copy_from_slice(input);
@@ -331,16 +331,7 @@ impl Encoder<'_> {
         let (rows, hidden) = (self.batch.len(), self.spec.hidden_size);
         let LayerLayout { input_norm, wqkv, attn_wo, .. } = &self.layout.layers[layer];
         let Scratch {
-            normed,
-            qkv,
-            heads,
-            dropped,
-            d_stream,
-            d_normed,
-            partial,
-            operands,
-            profile,
-            ..
+            normed, qkv, dropped, d_stream, d_normed, partial, operands, profile, ..
         } = scratch;
         let (normed, d_normed) = (fit(normed, rows * hidden), fit(d_normed, rows * hidden));
         let d_output = self.dropped(d_stream, Place::AttentionOutput(layer), dropped); // (tokens, hidden)
@@ -350,7 +341,6 @@ impl Encoder<'_> {
         self.bias_backward(d_output, attn_wo, partial, gradients);
         profile.lap(Part::Linear);
         let d_qkv = fit(qkv, rows * 3 * hidden);
-        let heads_scratch = fit(heads, rows * 3 * hidden);
         let shape = self.heads(layer, rotary);
         attention_backward(
             d_qkv,
@@ -358,7 +348,6 @@ impl Encoder<'_> {
             &state.attended,
             &state.rotated,
             &state.log_sums,
-            heads_scratch,
             &shape,
         );
         profile.lap(self.attention_part(layer));

@@ -90,8 +90,6 @@ pub(super) struct Scratch {
     pub embedded: Vec<f32>,
     /// `(tokens, 3 * hidden)`
     pub qkv: Vec<f32>,
-    /// `(tokens * 3 * hidden,)`: head by head.
-    pub heads: Vec<f32>,
     /// `(tokens, intermediate)`
     pub activated: Vec<f32>,
     /// `(tokens, hidden)`: what is added to the stream, or its gradient, where some of it is dropped.
@@ -230,16 +228,7 @@ impl Scratch {
     ) -> Result<(), NoMemory> {
         let (hidden, size) = (spec.hidden_size, tokens * spec.hidden_size);
         let Scratch {
-            normed,
-            embedded,
-            qkv,
-            heads,
-            activated,
-            dropped,
-            d_stream,
-            d_normed,
-            partial,
-            ..
+            normed, embedded, qkv, activated, dropped, d_stream, d_normed, partial, ..
         } = self;
         if drops {
             reserve(dropped, size, WHAT)?;
@@ -250,7 +239,6 @@ impl Scratch {
             reserve(embedded, embedding, WHAT)?;
         }
         reserve(qkv, 3 * size, WHAT)?;
-        reserve(heads, if backward { 3 * size } else { size }, WHAT)?;
         reserve(activated, tokens * spec.intermediate_size, WHAT)?;
         if backward {
             reserve(d_stream, size, WHAT)?;
