@@ -73,6 +73,7 @@ const BEHIND: &[(&str, &[&str])] = &[
     ),
     ("model", &["nn", "kernels"]),
     ("plots", &["view/figures", "text/description.rs", "stages/plot.rs"]),
+    ("pretraining", &["training/goal.rs", "training/masking.rs", "stages/pretrain.rs"]),
     (
         "split",
         &[

@@ -110,7 +110,7 @@ crate::inputs! {
 impl Stage for Pretrain {
     const KIND: &'static str = "pretrain";
     const CODE: &'static [CodeVersion] =
-        &[versions::INITIAL_WEIGHTS, versions::MODEL, versions::TRAINING];
+        &[versions::INITIAL_WEIGHTS, versions::MODEL, versions::PRETRAINING, versions::TRAINING];
     const DRAWS: Option<&'static str> = Some("which tokens are to be told");
     type Inputs = PretrainInputs;
     type Output = Backbone;

@@ -14,6 +14,7 @@ pub const JSONL: CodeVersion = CodeVersion { part: "jsonl", version: 8 };
 pub const METRICS: CodeVersion = CodeVersion { part: "metrics", version: 4 };
 pub const MODEL: CodeVersion = CodeVersion { part: "model", version: 1 };
 pub const PLOTS: CodeVersion = CodeVersion { part: "plots", version: 4 };
+pub const PRETRAINING: CodeVersion = CodeVersion { part: "pretraining", version: 1 };
 pub const SPLIT: CodeVersion = CodeVersion { part: "split", version: 4 };
 pub const TEMPLATES: CodeVersion = CodeVersion { part: "templates", version: 1 };
 pub const TOKENIZER_TRAINING: CodeVersion = CodeVersion { part: "tokenizer_training", version: 2 };
@@ -32,6 +33,7 @@ pub const ALL: &[CodeVersion] = &[
     METRICS,
     MODEL,
     PLOTS,
+    PRETRAINING,
     SPLIT,
     TEMPLATES,
     TOKENIZER_TRAINING,

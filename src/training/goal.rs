@@ -1,6 +1,6 @@
 //! What a training is for: the tasks that texts are labelled for, or telling tokens that are masked.
 
-use super::engine::{Engine, EngineError};
+use super::engine::{Engine, EngineError, Forward};
 use super::fixed::FixedStates;
 use super::history::in_order_of;
 use super::inputs::Data;
@@ -135,27 +135,31 @@ pub fn masked_head(vocabulary: usize) -> HeadSpec {
     HeadSpec { name: "masked".to_owned(), outputs: vocabulary, over: Over::Masked }
 }
 
-/// The mean cross-entropy of the masked tokens of a split, always the same ones.
+/// The mean cross-entropy of the masked tokens of a split, always the same ones, read in batches of like length.
 fn loss_of_masked(
     masking: &Masking,
-    engine: &mut dyn Engine,
+    model: &mut dyn Forward,
     split: &EncodedSplit,
     batch_size: usize,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<f64>, EngineError> {
-    let rows: Vec<u32> = (0..split.sequences() as u32).collect();
-    let (mut sum, mut count) = (0.0, 0);
-    for rows in rows.chunks(batch_size.max(1)) {
+    let mut sums = vec![0.0; split.sequences()];
+    let mut count = 0;
+    for rows in BatchLimit::of(split, batch_size).windows(split).flat_map(|it| it.batches) {
         if cancelled() {
             return Ok(None);
         }
-        let batch = masking.batch(split, rows, Draw::Fixed)?;
-        let logits = engine.logits(&batch)?;
+        let batch = masking.batch(split, &rows, Draw::Fixed)?;
+        let logits = model.logits(&batch)?;
         let told = logits[0].chunks_exact(masking.vocabulary).zip(&batch.targets()[0]);
-        sum += told.map(|(logits, target)| tasks::cross_entropy(logits, *target)).sum::<f64>();
+        for (token, (logits, target)) in batch.masked().iter().zip(told) {
+            let row = batch.bounds().partition_point(|bound| *bound <= *token as usize) - 1;
+            sums[rows[row] as usize] += tasks::cross_entropy(logits, *target);
+        }
         count += batch.masked().len();
     }
-    Ok(Some(sum / count.max(1) as f64))
+    // In the order of the texts, whatever batches they came in.
+    Ok(Some(sums.iter().sum::<f64>() / count.max(1) as f64))
 }
 
 fn scores_of_loss(loss: f64) -> Scores {
@@ -163,4 +167,64 @@ fn scores_of_loss(loss: f64) -> Scores {
         Evidence { loss: Some(loss).filter(|loss| loss.is_finite()), ..Evidence::default() };
     let none = CorpusTasks { tagging: false, heads: Vec::new() };
     Scores::of(&none, &|task| task.is_none().then_some(&evidence))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says the same of every masked token, and keeps the lengths of what it reads.
+    struct Reader {
+        vocabulary: usize,
+        batches: Vec<Vec<usize>>,
+    }
+
+    impl Forward for Reader {
+        fn logits(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EngineError> {
+            self.batches.push(batch.bounds().windows(2).map(|pair| pair[1] - pair[0]).collect());
+            let of_token = (0..self.vocabulary).map(|class| class as f32 * 0.1);
+            Ok(vec![of_token.collect::<Vec<f32>>().repeat(batch.masked().len())])
+        }
+    }
+
+    /// Texts of so many tokens, each text of a token of its own; none is special.
+    fn split(lengths: &[u32]) -> EncodedSplit {
+        let tokens =
+            || lengths.iter().zip(10..).flat_map(|(length, id)| vec![id; *length as usize]);
+        let bounds = std::iter::once(0).chain(lengths.iter().scan(0, |end, length| {
+            *end += length;
+            Some(*end)
+        }));
+        EncodedSplit {
+            ids: tokens().collect(),
+            bounds: bounds.collect(),
+            starts: tokens().map(|_| 0).collect(),
+            ends: tokens().map(|_| 1).collect(),
+            ..EncodedSplit::default()
+        }
+    }
+
+    #[test]
+    fn masked_texts_are_read_by_length_and_their_loss_is_that_of_any_batches() {
+        let masking = Masking { share: 0.3, mask: 4, vocabulary: 40, seed: 1 };
+        let split = split(&[60, 20, 60, 20, 60, 20]);
+        let loss = |batch_size| {
+            let mut reader = Reader { vocabulary: masking.vocabulary, batches: Vec::new() };
+            let loss = loss_of_masked(&masking, &mut reader, &split, batch_size, &|| false);
+            (loss.expect("a reader that never fails"), reader.batches)
+        };
+        // 64 tokens each, and then 128.
+        assert_eq!(loss(1).1, [vec![20, 20, 20], vec![60], vec![60], vec![60]]);
+        assert_eq!(loss(2).1, [vec![20, 20, 20, 60], vec![60, 60]]);
+        assert!(loss(1).0.is_some_and(|loss| loss > 0.0));
+        assert_eq!(loss(1).0, loss(2).0);
+    }
+
+    #[test]
+    fn a_cancelled_evaluation_has_no_loss() {
+        let masking = Masking { share: 0.3, mask: 4, vocabulary: 40, seed: 1 };
+        let mut reader = Reader { vocabulary: 40, batches: Vec::new() };
+        let loss = loss_of_masked(&masking, &mut reader, &split(&[30]), 1, &|| true);
+        assert!(matches!(loss, Ok(None)) && reader.batches.is_empty());
+    }
 }

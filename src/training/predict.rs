@@ -39,6 +39,26 @@ impl BatchLimit {
         Self::Tokens(sequences.max(1).saturating_mul(mean))
     }
 
+    /// All sequences of a split in the batches that a model reads them in.
+    pub(super) fn windows(self, split: &EncodedSplit) -> impl Iterator<Item = Window> {
+        let rows: Vec<u32> = (0..split.sequences() as u32).collect();
+        let mut read = 0;
+        std::iter::from_fn(move || {
+            let (window, _) = self.window(split, &rows[read..]);
+            read += window.len();
+            let mut sorted = window.to_vec();
+            // Those of one length keep their order.
+            sorted.sort_by_key(|row| split.length_of(*row as usize));
+            let (mut batches, mut rest) = (Vec::new(), &sorted[..]);
+            while !rest.is_empty() {
+                let batch;
+                (batch, rest) = self.split_off(split, rest);
+                batches.push(batch.to_vec());
+            }
+            (!window.is_empty()).then(|| Window { rows: window.to_vec(), batches })
+        })
+    }
+
     /// The first of these sequences whose order is free, and the others.
     fn window<'r>(self, split: &EncodedSplit, rows: &'r [u32]) -> (&'r [u32], &'r [u32]) {
         match self {
@@ -64,6 +84,12 @@ impl BatchLimit {
         };
         rows.split_at(count.max(1).min(rows.len()))
     }
+}
+
+/// Sequences that follow each other, and the batches in which they are read: those of like length together.
+pub(super) struct Window {
+    pub rows: Vec<u32>,
+    pub batches: Vec<Vec<u32>>,
 }
 
 /// Runs the model over `split` in batches, and reads what it says of each text in order, also where that was read in
@@ -96,19 +122,9 @@ pub(super) fn predict_from(
 ) -> Result<Option<Predicted>, EngineError> {
     let mut readers: Vec<Reader<'_>> = tasks.iter().map(|task| Reader::new(task, split)).collect();
     let mut merges: Vec<Merge> = tasks.iter().map(|task| Merge::new(&task.head())).collect();
-    let rows: Vec<u32> = (0..split.sequences() as u32).collect();
-    let mut rest = &rows[..];
-    while !rest.is_empty() {
-        let window;
-        (window, rest) = limit.window(split, rest);
-        let mut sorted = window.to_vec();
-        // Those of one length keep their order.
-        sorted.sort_by_key(|row| split.length_of(*row as usize));
-        let mut told: Vec<Told> = merges.iter().map(|merge| merge.room(split, window)).collect();
-        let mut unread = &sorted[..];
-        while !unread.is_empty() {
-            let rows;
-            (rows, unread) = limit.split_off(split, unread);
+    for Window { rows: window, batches } in limit.windows(split) {
+        let mut told: Vec<Told> = merges.iter().map(|merge| merge.room(split, &window)).collect();
+        for rows in &batches {
             if cancelled() {
                 return Ok(None);
             }
@@ -123,7 +139,7 @@ pub(super) fn predict_from(
             }
         }
         for ((reader, merge), told) in readers.iter_mut().zip(&mut merges).zip(&told) {
-            merge.take(split, window, told, |logits, targets| reader.read(logits, targets));
+            merge.take(split, &window, told, |logits, targets| reader.read(logits, targets));
         }
     }
     let answers: Vec<Answers> = readers.into_iter().map(Reader::finish).collect();
