@@ -14,6 +14,8 @@
 
 mod clipping;
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::group::Group;
@@ -141,6 +143,20 @@ impl AdamW {
     /// # Panics
     /// When the lengths of parameters, moments and gradients do not belong together, or there is more than one sparse part.
     pub fn step(&mut self, parameters: &mut [f32], gradients: &[Gradient<'_>], update: &Update) {
+        self.step_telling(parameters, gradients, update, |_, _| {});
+    }
+
+    /// [`step`](Self::step), which says after each part of the gradient which parameters have moved, while those are in the cache.
+    ///
+    /// # Panics
+    /// As [`step`](Self::step).
+    pub fn step_telling(
+        &mut self,
+        parameters: &mut [f32],
+        gradients: &[Gradient<'_>],
+        update: &Update,
+        mut moved: impl FnMut(&[f32], Range<usize>),
+    ) {
         assert_eq!(parameters.len(), self.first.len(), "one moment for every parameter");
         assert!(
             gradients.iter().filter(|gradient| matches!(gradient, Gradient::Rows { .. })).count()
@@ -154,15 +170,8 @@ impl AdamW {
             match *gradient {
                 Gradient::Dense { start, values, .. } => {
                     let range = start..start + values.len();
-                    let state = parameters[range.clone()]
-                        .par_chunks_mut(CHUNK)
-                        .zip(self.first[range.clone()].par_chunks_mut(CHUNK));
-                    let state = state
-                        .zip(self.second[range].par_chunks_mut(CHUNK))
-                        .zip(values.par_chunks(CHUNK));
-                    state.for_each(|(((parameters, first), second), gradient)| {
-                        update_with_gradient(parameters, first, second, gradient, &constants);
-                    });
+                    self.step_dense(&mut parameters[range.clone()], start, values, &constants);
+                    moved(parameters, range);
                 }
                 Gradient::Rows { start, width, count, rows, values, .. } => {
                     assert_eq!(values.len(), rows.len() * width, "one gradient for every row");
@@ -176,7 +185,7 @@ impl AdamW {
                         .par_chunks_mut(length)
                         .zip(self.first[range.clone()].par_chunks_mut(length));
                     let state = state
-                        .zip(self.second[range].par_chunks_mut(length))
+                        .zip(self.second[range.clone()].par_chunks_mut(length))
                         .zip(moving)
                         .enumerate();
                     state.for_each(|(chunk, (((parameters, first), second), moving))| {
@@ -204,13 +213,32 @@ impl AdamW {
                             }
                         }
                     });
+                    moved(parameters, range);
                 }
             }
         }
     }
 
+    /// * `parameters`: those from `start` on
+    fn step_dense(
+        &mut self,
+        parameters: &mut [f32],
+        start: usize,
+        gradient: &[f32],
+        constants: &Constants,
+    ) {
+        let range = start..start + gradient.len();
+        let state =
+            parameters.par_chunks_mut(CHUNK).zip(self.first[range.clone()].par_chunks_mut(CHUNK));
+        let state =
+            state.zip(self.second[range].par_chunks_mut(CHUNK)).zip(gradient.par_chunks(CHUNK));
+        state.for_each(|(((parameters, first), second), gradient)| {
+            update_with_gradient(parameters, first, second, gradient, constants);
+        });
+    }
+
     /// Keeps [`moving_rows`](Self::moving_rows) right: after a restart it follows from the moments.
-    fn mark_moving(&mut self, range: std::ops::Range<usize>, width: usize, rows: &[u32]) {
+    fn mark_moving(&mut self, range: Range<usize>, width: usize, rows: &[u32]) {
         if self.moving_rows.is_empty() {
             let moves = |values: &[f32]| values.iter().any(|&value| value != 0.0);
             let moments = self.first[range.clone()]

@@ -23,10 +23,10 @@ use super::product::{Matrix, MatrixMut, Threads, multiply};
 use super::rotary::Rotary;
 
 /// Queries that are looked at together.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
 /// Queries, keys and values.
-const PARTS: usize = 3;
+pub(super) const PARTS: usize = 3;
 
 /// The part that knows no position.
 const VALUES: usize = 2;
@@ -61,12 +61,11 @@ pub fn attention(
     qkv: &[f32],
     shape: &Heads<'_>,
 ) {
-    let outputs = shape.sequences(attended, 1);
     let tasks: Vec<_> = shape
         .tasks()
         .zip(shape.split(rotated, PARTS * shape.head_dim))
         .zip(shape.split(log_sums, 1))
-        .zip(outputs.flat_map(|rows| rows.column_blocks(shape.head_dim)))
+        .zip(shape.columns(attended))
         .collect();
     tasks.into_par_iter().for_each_init(
         Vec::new,
@@ -90,36 +89,28 @@ pub fn attention_backward(
     log_sums: &[f32],
     shape: &Heads<'_>,
 ) {
-    let d_parts = shape.sequences(d_qkv, PARTS).flat_map(|rows| {
-        let (d_queries, rest) = rows.split_at_column(shape.hidden());
-        let (d_keys, d_values) = rest.split_at_column(shape.hidden());
-        let [d_queries, d_keys, d_values] =
-            [d_queries, d_keys, d_values].map(|part| part.column_blocks(shape.head_dim));
-        d_queries.zip(d_keys).zip(d_values)
-    });
-    let tasks: Vec<_> = shape.tasks().zip(d_parts).collect();
+    let tasks: Vec<_> = shape.tasks().zip(shape.columns_of_parts(d_qkv)).collect();
     tasks.into_par_iter().for_each_init(
         <(Vec<f32>, Vec<f32>)>::default,
-        |scratch, (task, ((d_queries, d_keys), d_values))| {
+        |scratch, (task, d_parts)| {
             let rotated = task.part_of(rotated, PARTS * shape.head_dim, shape);
             let log_sums = task.part_of(log_sums, 1, shape);
-            let d_parts = [d_queries, d_keys, d_values];
             task.backward(d_parts, d_attended, attended, rotated, log_sums, scratch, shape);
         },
     );
 }
 
 impl Heads<'_> {
-    fn hidden(&self) -> usize {
+    pub(super) fn hidden(&self) -> usize {
         self.heads * self.head_dim
     }
 
-    fn scale(&self) -> f32 {
+    pub(super) fn scale(&self) -> f32 {
         (1.0 / (self.head_dim as f64).sqrt()) as f32
     }
 
     /// Every head of every sequence, in heads layout's order.
-    fn tasks(&self) -> impl Iterator<Item = Task> {
+    pub(super) fn tasks(&self) -> impl Iterator<Item = Task> {
         let heads = self.heads;
         self.bounds.windows(2).enumerate().flat_map(move |(sequence, pair)| {
             (0..heads).map(move |head| Task {
@@ -131,7 +122,7 @@ impl Heads<'_> {
         })
     }
 
-    fn dropout_of(&self, task: &Task) -> Option<Dropout> {
+    pub(super) fn dropout_of(&self, task: &Task) -> Option<Dropout> {
         self.dropout.map(|dropout| dropout.numbered(task.number as u64))
     }
 
@@ -146,11 +137,11 @@ impl Heads<'_> {
     }
 
     /// The slices of `data`, in heads layout, that belong to the tasks.
-    fn split<'d>(
+    pub(super) fn split<'d, T>(
         &self,
-        mut data: &'d mut [f32],
+        mut data: &'d mut [T],
         per_token: usize,
-    ) -> impl Iterator<Item = &'d mut [f32]> {
+    ) -> impl Iterator<Item = &'d mut [T]> {
         self.tasks().map(move |task| {
             data.split_off_mut(..task.length * per_token)
                 .expect("heads layout has room for every head of every token")
@@ -171,8 +162,27 @@ impl Heads<'_> {
         })
     }
 
+    /// The columns of each task in `(tokens, hidden)`.
+    pub(super) fn columns<'d>(&self, tokens: &'d mut [f32]) -> impl Iterator<Item = MatrixMut<'d>> {
+        self.sequences(tokens, 1).flat_map(|rows| rows.column_blocks(self.head_dim))
+    }
+
+    /// Those of queries, keys and values of each task in `(tokens, 3 * hidden)`.
+    pub(super) fn columns_of_parts<'d>(
+        &self,
+        tokens: &'d mut [f32],
+    ) -> impl Iterator<Item = [MatrixMut<'d>; PARTS]> {
+        self.sequences(tokens, PARTS).flat_map(|rows| {
+            let (queries, rest) = rows.split_at_column(self.hidden());
+            let (keys, values) = rest.split_at_column(self.hidden());
+            let [queries, keys, values] =
+                [queries, keys, values].map(|part| part.column_blocks(self.head_dim));
+            queries.zip(keys).zip(values).map(|((queries, keys), values)| [queries, keys, values])
+        })
+    }
+
     /// The keys that queries `from..to` of a sequence see.
-    fn keys(&self, from: usize, to: usize, length: usize) -> (usize, usize) {
+    pub(super) fn keys(&self, from: usize, to: usize, length: usize) -> (usize, usize) {
         match self.window {
             None => (0, length),
             Some(window) => (from.saturating_sub(window), (to + window).min(length)),
@@ -182,10 +192,10 @@ impl Heads<'_> {
 
 /// One head of one sequence.
 #[derive(Debug, Clone, Copy)]
-struct Task {
+pub(super) struct Task {
     /// The sequence's first token in the batch.
     first: usize,
-    length: usize,
+    pub(super) length: usize,
     head: usize,
     /// Among all heads of all sequences.
     number: usize,
@@ -193,7 +203,12 @@ struct Task {
 
 impl Task {
     /// This task's slice of `data`, in heads layout.
-    fn part_of<'d>(&self, data: &'d [f32], per_token: usize, shape: &Heads<'_>) -> &'d [f32] {
+    pub(super) fn part_of<'d, T>(
+        &self,
+        data: &'d [T],
+        per_token: usize,
+        shape: &Heads<'_>,
+    ) -> &'d [T] {
         let start = (self.first * shape.heads + self.head * self.length) * per_token;
         &data[start..start + self.length * per_token]
     }
@@ -221,12 +236,12 @@ impl Task {
     }
 
     /// Where this head's features of the sequence's token `row` begin in a `(tokens, hidden)` matrix.
-    fn start_of(&self, row: usize, shape: &Heads<'_>) -> usize {
+    pub(super) fn start_of(&self, row: usize, shape: &Heads<'_>) -> usize {
         (self.first + row) * shape.hidden() + self.head * shape.head_dim
     }
 
     /// Turns queries and keys and collects them with the values: `(3, length, head_dim)` from `(tokens, 3 * hidden)`.
-    fn gather(&self, rotated: &mut [f32], qkv: &[f32], shape: &Heads<'_>) {
+    pub(super) fn gather(&self, rotated: &mut [f32], qkv: &[f32], shape: &Heads<'_>) {
         let (length, head_dim, width) = (self.length, shape.head_dim, PARTS * shape.hidden());
         for (part, rows) in rotated.chunks_exact_mut(length * head_dim).enumerate() {
             let start = self.first * width + part * shape.hidden() + self.head * head_dim;
@@ -433,7 +448,7 @@ impl Task {
 }
 
 /// Drops weights of a block, `(rows, columns)`, of which the first one has place `first`, and each row begins `length` places after the one before.
-fn drop_block(
+pub(super) fn drop_block(
     weights: &mut [f32],
     columns: usize,
     first: usize,
@@ -451,12 +466,12 @@ fn drop_block(
 }
 
 /// Queries, keys and values of `(3, length, head_dim)`.
-fn parts(rotated: &[f32], size: usize) -> [&[f32]; PARTS] {
+pub(super) fn parts(rotated: &[f32], size: usize) -> [&[f32]; PARTS] {
     [&rotated[..size], &rotated[size..2 * size], &rotated[2 * size..]]
 }
 
 /// The first `length` floats of a scratch vector, whatever they hold.
-fn sized(scratch: &mut Vec<f32>, length: usize) -> &mut [f32] {
+pub(super) fn sized(scratch: &mut Vec<f32>, length: usize) -> &mut [f32] {
     if scratch.len() < length {
         scratch.resize(length, 0.0);
     }

@@ -25,6 +25,7 @@ use super::dropout::Place;
 use super::gradients::Gradients;
 use super::kernels::Write;
 use super::kernels::attention::{Heads, attention, attention_backward};
+use super::kernels::bf16::attention as rounded;
 use super::kernels::bias::{bias, bias_backward};
 use super::kernels::dropout::{Dropout, add_dropped, drop_out};
 use super::kernels::geglu::{geglu, geglu_backward};
@@ -173,13 +174,9 @@ impl Encoder<'_> {
         let operands = &mut scratch.operands;
         self.linear(qkv, Write::Replace, attention_input, wqkv, operands); // (tokens, 3 * hidden)
         scratch.profile.lap(Part::Linear);
-        let attended = fit(&mut state.attended, rows * hidden);
-        let rotated = fit(&mut state.rotated, rows * 3 * hidden);
-        let log_sums = fit(&mut state.log_sums, rows * self.spec.num_attention_heads);
-        let heads = self.heads(layer, rotary);
-        attention(attended, rotated, log_sums, qkv, &heads); // (tokens, hidden)
+        self.attend(layer, qkv, state, rotary);
         scratch.profile.lap(self.attention_part(layer));
-        let middle = fit(&mut state.middle, rows * hidden);
+        let (attended, middle) = (&state.attended, fit(&mut state.middle, rows * hidden));
         middle.copy_from_slice(input);
         let (place, dropped) = (Place::AttentionOutput(layer), &mut scratch.dropped);
         self.add_linear(middle, attended, attn_wo, place, dropped, &mut scratch.operands); // (tokens, hidden)
@@ -341,15 +338,7 @@ impl Encoder<'_> {
         self.bias_backward(d_output, attn_wo, partial, gradients);
         profile.lap(Part::Linear);
         let d_qkv = fit(qkv, rows * 3 * hidden);
-        let shape = self.heads(layer, rotary);
-        attention_backward(
-            d_qkv,
-            d_normed,
-            &state.attended,
-            &state.rotated,
-            &state.log_sums,
-            &shape,
-        );
+        self.attend_backward(layer, d_qkv, d_normed, state, rotary);
         profile.lap(self.attention_part(layer));
         let mut linear = self.linear_backward(d_qkv, wqkv, operands);
         self.bias_backward(d_qkv, wqkv, partial, gradients);
@@ -429,6 +418,50 @@ impl Encoder<'_> {
             weight,
             partial,
         );
+    }
+
+    /// Leaves what each token attends to in the state, `(tokens, hidden)`, and what the backward needs of it.
+    ///
+    /// * `qkv`: `(tokens, 3 * hidden)`
+    fn attend(&self, layer: usize, qkv: &[f32], state: &mut LayerState, rotary: &Rotaries) {
+        let (rows, heads) = (self.batch.len(), self.heads(layer, rotary));
+        let size = rows * self.spec.hidden_size;
+        let LayerState { attended, rotated, rotated_bits, log_sums, .. } = state;
+        let (attended, sums) = (fit(attended, size), fit(log_sums, rows * heads.heads));
+        match self.linears.arithmetic.instructions() {
+            None => attention(attended, fit(rotated, 3 * size), sums, qkv, &heads),
+            Some(instructions) => {
+                let bits = fit(rotated_bits, 3 * size);
+                rounded::attention(attended, bits, sums, qkv, &heads, instructions);
+            }
+        }
+    }
+
+    /// The gradient of what [`attend`](Self::attend) reads.
+    ///
+    /// * `d_qkv`: `(tokens, 3 * hidden)`, written; `d_attended`: `(tokens, hidden)`
+    fn attend_backward(
+        &self,
+        layer: usize,
+        d_qkv: &mut [f32],
+        d_attended: &[f32],
+        state: &LayerState,
+        rotary: &Rotaries,
+    ) {
+        let LayerState { attended, rotated, rotated_bits, log_sums, .. } = state;
+        let heads = self.heads(layer, rotary);
+        match self.linears.arithmetic.instructions() {
+            None => attention_backward(d_qkv, d_attended, attended, rotated, log_sums, &heads),
+            Some(instructions) => rounded::attention_backward(
+                d_qkv,
+                d_attended,
+                attended,
+                rotated_bits,
+                log_sums,
+                &heads,
+                instructions,
+            ),
+        }
     }
 
     /// `output = weight · input + bias`, or `+=`.

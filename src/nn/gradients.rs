@@ -7,12 +7,15 @@ use rayon::prelude::*;
 
 use super::buffers::reserve;
 use super::kernels::Write;
+use super::layout::ALIGNMENT;
 use super::{Layout, NoMemory, Parameter};
 
 /// Gradients that a step writes, or that micro-batches add up to.
 #[derive(Debug, Clone)]
 pub struct Gradients {
+    /// Gradients from `first` on, where a cache line begins, as every parameter does.
     dense: Vec<f32>,
+    first: usize,
     dense_start: usize,
     embedding: SparseRows,
     spare: SparseRows,
@@ -36,10 +39,13 @@ impl Gradients {
     pub fn new(layout: &Layout) -> Self {
         let width = layout.parameters()[0].shape[1];
         let none = SparseRows { width, ..SparseRows::default() };
-        let dense = layout.dense();
+        let places = layout.dense();
+        let dense = vec![0.0; places.len() + ALIGNMENT];
+        let first = dense.as_ptr().align_offset(ALIGNMENT * size_of::<f32>()).min(ALIGNMENT);
         Self {
-            dense: vec![0.0; dense.len()],
-            dense_start: dense.start,
+            dense,
+            first,
+            dense_start: places.start,
             embedding: none.clone(),
             spare: none,
             fresh: true,
@@ -56,7 +62,12 @@ impl Gradients {
     /// The gradient of [`Layout::dense`], float by float.
     #[must_use]
     pub fn dense(&self) -> &[f32] {
-        &self.dense
+        &self.dense[self.first..self.dense.len() - (ALIGNMENT - self.first)]
+    }
+
+    fn dense_mut(&mut self) -> &mut [f32] {
+        let end = self.dense.len() - (ALIGNMENT - self.first);
+        &mut self.dense[self.first..end]
     }
 
     /// The rows of the token embedding's gradient that are not zero.
@@ -74,7 +85,7 @@ impl Gradients {
     /// The gradient of a part of [`Layout::dense`].
     #[must_use]
     pub fn within(&self, range: &Range<usize>) -> &[f32] {
-        &self.dense[range.start - self.dense_start..range.end - self.dense_start]
+        &self.dense()[range.start - self.dense_start..range.end - self.dense_start]
     }
 
     /// Whether the next backward replaces or adds.
@@ -89,7 +100,8 @@ impl Gradients {
 
     /// The place of the parameter at `range` of the flat buffer.
     pub(super) fn at(&mut self, range: &Range<usize>) -> &mut [f32] {
-        &mut self.dense[range.start - self.dense_start..range.end - self.dense_start]
+        let start = self.dense_start;
+        &mut self.dense_mut()[range.start - start..range.end - start]
     }
 
     /// Makes room for the rows of a batch of `tokens` tokens.
@@ -113,7 +125,7 @@ impl Gradients {
         if self.dense_start == 0 {
             // The head that computes with the embedding has written all of its rows.
             for (&id, added) in ids.iter().zip(gradient.chunks_exact(width)) {
-                let row = &mut self.dense[id as usize * width..][..width];
+                let row = &mut self.dense_mut()[id as usize * width..][..width];
                 row.iter_mut().zip(added).for_each(|(sum, added)| *sum += added);
             }
             return;

@@ -1,5 +1,7 @@
 //! The joint model: parameters with meaning, run forward and backward.
 
+use std::ops::Range;
+
 use candle_core::DType;
 
 use super::buffers::fit;
@@ -41,7 +43,7 @@ impl JointModel {
         }
     }
 
-    /// The same model with the products of its encoder's linear layers in bf16, on `instructions`.
+    /// The same model with the products of its encoder's linear layers and attention in bf16, on `instructions`.
     ///
     /// It keeps a rounded copy of those weights, which [`weights_changed`](Self::weights_changed) brings up to date.
     ///
@@ -55,8 +57,23 @@ impl JointModel {
 
     /// To be called when `parameters` have changed.
     pub fn weights_changed(&mut self) {
-        if let Arithmetic::Bf16(weights) = &mut self.arithmetic {
-            weights.follow(&self.parameters);
+        let all = 0..self.parameters.len();
+        self.arithmetic.follow(&self.parameters, &all);
+    }
+
+    /// The parameters to write to, and what has to hear of each part of them that is written.
+    pub fn parameters_mut(&mut self) -> (&mut [f32], impl FnMut(&[f32], Range<usize>)) {
+        let Self { parameters, arithmetic, .. } = self;
+        let moved = move |parameters: &[f32], changed| arithmetic.follow(parameters, &changed);
+        (parameters.as_mut_slice(), moved)
+    }
+
+    /// A range of the parameters in parts that are best written one after another: those of which the arithmetic has copies.
+    #[must_use]
+    pub fn in_parts(&self, range: &Range<usize>) -> Vec<Range<usize>> {
+        match &self.arithmetic {
+            Arithmetic::F32 => vec![range.clone()],
+            Arithmetic::Bf16(weights) => weights.cut(range),
         }
     }
 

@@ -7,7 +7,7 @@ use super::kernels::Group;
 use super::{Dense, Dropout, Embeddings, EncoderSpec, HeadSpec, LayerSpec, Norm, Over};
 
 /// Every parameter begins on a multiple of this many floats, one cache line, unless it is a later part of a matrix that is computed with as one.
-const ALIGNMENT: usize = 16;
+pub(super) const ALIGNMENT: usize = 16;
 
 /// What a parameter does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

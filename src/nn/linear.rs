@@ -41,15 +41,26 @@ impl RoundedWeights {
         room_for(shapes.iter().map(bytes).sum::<usize>() / 4, "the weights in bf16")?;
         let weight = |(range, outputs, inputs)| (range, Weight::new(outputs, inputs, instructions));
         let mut rounded = Self { instructions, weights: shapes.into_iter().map(weight).collect() };
-        rounded.follow(parameters);
+        rounded.follow(parameters, &(0..parameters.len()));
         Ok(rounded)
     }
 
-    /// Takes the present values of the parameters.
-    pub fn follow(&mut self, parameters: &[f32]) {
-        for (range, weight) in &mut self.weights {
+    /// Takes the present values of the parameters, of which those at `changed` have changed.
+    pub fn follow(&mut self, parameters: &[f32], changed: &Range<usize>) {
+        let first = self.weights.partition_point(|(range, _)| range.end <= changed.start);
+        let changed = |(range, _): &&mut (Range<usize>, Weight)| range.start < changed.end;
+        for (range, weight) in self.weights[first..].iter_mut().take_while(changed) {
             weight.round(&parameters[range.clone()]);
         }
+    }
+
+    /// The same range in parts that end where a weight does.
+    pub fn cut(&self, range: &Range<usize>) -> Vec<Range<usize>> {
+        let within = |end: &usize| range.contains(end);
+        let ends = self.weights.iter().map(|(weight, _)| weight.end).filter(within);
+        let mut from = range.start;
+        let part = |end| std::mem::replace(&mut from, end)..end;
+        ends.chain([range.end]).map(part).filter(|part| !part.is_empty()).collect()
     }
 
     fn of(&self, range: &Range<usize>) -> &Weight {
@@ -59,6 +70,13 @@ impl RoundedWeights {
 }
 
 impl Arithmetic {
+    /// Brings up to date what it has of `parameters`, of which those at `changed` have changed.
+    pub fn follow(&mut self, parameters: &[f32], changed: &Range<usize>) {
+        if let Self::Bf16(weights) = self {
+            weights.follow(parameters, changed);
+        }
+    }
+
     /// The instructions of rounded products.
     pub fn instructions(&self) -> Option<Instructions> {
         match self {

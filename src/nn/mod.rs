@@ -17,8 +17,8 @@
 //! backward keeps little of the forward: it recomputes norms, activations and attention weights, which cost less than the memory that
 //! they would take.
 //!
-//! The products of the encoder's linear layers may be computed in bf16 ([`JointModel::with_bf16_products`]): their factors are rounded, the weights once after
-//! every step, and sums stay f32, as does everything else, the products of attention and heads included.
+//! The products of the encoder's linear layers and of its attention may be computed in bf16 ([`JointModel::with_bf16_products`]): their factors are rounded,
+//! the weights of layers as the optimiser moves them, and sums stay f32, as does everything else, the products of heads included.
 //!
 //! All of it runs on the current rayon pool and gives the same bits whatever its number of threads: matrix products never split the inner
 //! dimension, and every other sum runs over chunks whose boundaries depend on shapes alone.

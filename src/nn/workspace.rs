@@ -37,8 +37,9 @@ pub struct Workspace {
 pub(super) struct LayerState {
     /// `(tokens,)`; unused in a layer without a norm before the attention.
     pub input_moments: Vec<Moments>,
-    /// `(tokens * 3 * hidden,)`: turned queries and keys, and values, head by head.
+    /// `(tokens * 3 * hidden,)`: turned queries and keys, and values, head by head; and, in its stead, their bits where attention is in bf16.
     pub rotated: Vec<f32>,
+    pub rotated_bits: Vec<u16>,
     /// `(tokens * heads,)`
     pub log_sums: Vec<f32>,
     /// `(tokens, hidden)`: before the matrix into the stream.
@@ -167,6 +168,7 @@ impl Workspace {
         for LayerState {
             input_moments,
             rotated,
+            rotated_bits,
             log_sums,
             attended,
             middle,
@@ -183,7 +185,10 @@ impl Workspace {
                 reserve(sum, size, WHAT)?;
                 reserve(output_moments, tokens, WHAT)?;
             }
-            reserve(rotated, 3 * size, WHAT)?;
+            match instructions {
+                None => reserve(rotated, 3 * size, WHAT)?,
+                Some(_) => reserve(rotated_bits, 3 * size, WHAT)?,
+            }
             reserve(log_sums, tokens * spec.num_attention_heads, WHAT)?;
             reserve(attended, size, WHAT)?;
             reserve(middle, size, WHAT)?;

@@ -8,7 +8,7 @@ pub const AUGMENT: CodeVersion = CodeVersion { part: "augment", version: 1 };
 pub const BASELINE: CodeVersion = CodeVersion { part: "baseline", version: 2 };
 pub const CAVEATS: CodeVersion = CodeVersion { part: "caveats", version: 1 };
 pub const COMMAND: CodeVersion = CodeVersion { part: "command", version: 1 };
-pub const EVALUATION: CodeVersion = CodeVersion { part: "evaluation", version: 5 };
+pub const EVALUATION: CodeVersion = CodeVersion { part: "evaluation", version: 6 };
 pub const INITIAL_WEIGHTS: CodeVersion = CodeVersion { part: "initial_weights", version: 1 };
 pub const JSONL: CodeVersion = CodeVersion { part: "jsonl", version: 8 };
 pub const METRICS: CodeVersion = CodeVersion { part: "metrics", version: 4 };
@@ -18,7 +18,7 @@ pub const PRETRAINING: CodeVersion = CodeVersion { part: "pretraining", version:
 pub const SPLIT: CodeVersion = CodeVersion { part: "split", version: 4 };
 pub const TEMPLATES: CodeVersion = CodeVersion { part: "templates", version: 1 };
 pub const TOKENIZER_TRAINING: CodeVersion = CodeVersion { part: "tokenizer_training", version: 2 };
-pub const TRAINING: CodeVersion = CodeVersion { part: "training", version: 4 };
+pub const TRAINING: CodeVersion = CodeVersion { part: "training", version: 5 };
 
 /// Every version, for the test that watches them.
 pub const ALL: &[CodeVersion] = &[

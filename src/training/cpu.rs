@@ -21,8 +21,9 @@ pub struct CpuEngine {
     gradients: Gradients,
     optimiser: AdamW,
     workspace: Workspace,
-    /// What is dense, by group.
+    /// What is dense, by group, and the same in the parts in which a step writes it.
     dense: Vec<(Group, Range<usize>)>,
+    parts: Vec<(Group, Range<usize>)>,
     average: Option<Average>,
 }
 
@@ -52,8 +53,14 @@ impl CpuEngine {
         [gradients.dense(), &first[dense.clone()], &second[dense]]
             .into_iter()
             .for_each(ask_for_large_pages);
+        let groups = model.layout.dense_groups();
+        let parts_of = |(group, range): &(Group, Range<usize>)| {
+            let group = *group;
+            model.in_parts(range).into_iter().map(move |part| (group, part))
+        };
         Self {
-            dense: model.layout.dense_groups(),
+            parts: groups.iter().flat_map(parts_of).collect(),
+            dense: groups,
             gradients,
             optimiser,
             workspace: Workspace::default(),
@@ -181,10 +188,10 @@ impl Engine for CpuEngine {
             let tensors: Vec<_> = tensors.map(|it| (it.group, it.range.clone())).collect();
             Self::gradient(&self.gradients, layout, &tensors)
         } else {
-            Self::gradient(&self.gradients, layout, &self.dense)
+            Self::gradient(&self.gradients, layout, &self.parts)
         };
-        self.optimiser.step(&mut self.model.parameters, &gradient, update);
-        self.model.weights_changed();
+        let (parameters, moved) = self.model.parameters_mut();
+        self.optimiser.step_telling(parameters, &gradient, update, moved);
         if let Some(Average { decay, values }) = &mut self.average {
             let share = newest_share(*decay, self.optimiser.updates());
             average(values, &self.model.parameters, share);

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::app::tools::Workload;
+use crate::app::tools::{Instructions, Workload};
 use crate::base::units;
 use crate::engine::stage::Device;
 use crate::stages::train::Dtype;
@@ -20,7 +20,7 @@ pub use export::Export;
 pub use looking::{Diff, Doctor, Ls, Watch};
 pub use reviewing::{Review, ReviewFormat};
 pub use shared::{Changes, Encoding, Place, Written};
-use shared::{between, count, dtype};
+use shared::{between, count, dtype, instructions};
 
 /// Reads `auto`, `cpu`, `cuda`, `cuda:1`, `metal`.
 pub fn device(text: &str) -> Result<Device, String> {
@@ -398,6 +398,9 @@ pub struct Bench {
     /// Arithmetic of the matrix products [default: the experiment's, else f32]
     #[arg(long, value_name = "DTYPE", value_parser = dtype())]
     pub dtype: Option<Dtype>,
+    /// What computes products in bf16, of what this machine has [default: the best]
+    #[arg(long, value_name = "INSTRUCTIONS", value_parser = instructions())]
+    pub instructions: Option<Instructions>,
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub threads: Option<u32>,

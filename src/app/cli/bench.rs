@@ -81,6 +81,7 @@ fn of_published(name: &str, arguments: &Bench) -> Workload {
     Workload {
         length: arguments.length.map(|length| length as usize),
         recipe: recipe(&Recipe::default(), arguments),
+        instructions: arguments.instructions,
         steps: arguments.steps as usize,
         ..Workload::of_published(name).expect("the command line takes no other names")
     }
@@ -127,6 +128,7 @@ fn of_experiment(plan: &Plan, store: &Store, arguments: &Bench) -> Result<Worklo
         data: entry_folder(plan, input(DATA), store).filter(|_| own_texts),
         length: arguments.length.map(|length| length as usize),
         recipe,
+        instructions: arguments.instructions,
         total_steps: texts.map(|texts| whole.last_step(texts.train)),
         steps: arguments.steps as usize,
     })

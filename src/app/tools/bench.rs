@@ -36,6 +36,8 @@ pub struct Workload {
     pub length: Option<usize>,
     /// What of it makes a step dear or cheap: its batches, its arithmetic, and whether layers are computed again. The rest is the reference recipe's.
     pub recipe: Recipe,
+    /// What computes products in bf16; the best that the machine has, unless told.
+    pub instructions: Option<Instructions>,
     /// Of the whole training, where they are known: for its duration.
     pub total_steps: Option<u64>,
     /// Steps to measure.
@@ -43,6 +45,12 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// What computes products in bf16; none where they are in f32.
+    fn instructions(&self) -> Option<Instructions> {
+        let told = self.instructions.unwrap_or_else(Instructions::best);
+        (!self.recipe.dtype.is_f32()).then_some(told)
+    }
+
     /// The names of [`of_published`](Self::of_published).
     #[must_use]
     pub fn published() -> Vec<&'static str> {
@@ -57,6 +65,7 @@ impl Workload {
             data: None,
             length: None,
             recipe: Recipe::default(),
+            instructions: None,
             total_steps: None,
             steps: 1,
         })
@@ -194,14 +203,17 @@ impl Prepared {
         let tokens_per_batch = (tokens_per_step / recipe.gradient_accumulation).max(1);
         // Before the engine and after it, because a machine's speed drifts, and never beside it: its memory serves both.
         say("measuring matrix products");
-        let mut rates = matrix_rates(&self.encoder, tokens_per_batch, instructions(&recipe))?;
+        let mut rates = matrix_rates(&self.encoder, tokens_per_batch, workload.instructions())?;
         say("drawing weights");
         let (labels, of_corpus) = (&self.labels, &CorpusTasks::default());
         let data = Data { train: &self.split, validation: None, labels, tasks: of_corpus };
         let tasks = recipe.tasks(data);
         let heads = tasks::heads(&tasks);
         let model = JointModel::new_random(self.encoder.clone(), &heads, &Rng::new(0))
-            .and_then(|model| model.with_products_in(recipe.dtype.into()))
+            .and_then(|model| match workload.instructions() {
+                None => Ok(model),
+                Some(instructions) => model.with_bf16_products(instructions),
+            })
             .map_err(Problem::of)?;
         let layout = model.layout.parameters().iter();
         let parameters = layout.map(|parameter| parameter.range.len()).sum();
@@ -221,7 +233,7 @@ impl Prepared {
         let inference_texts_per_s = inference(&mut engine, &self.split, recipe.batch_size, &tasks)?;
         drop(engine);
         say("measuring matrix products again");
-        rates.extend(matrix_rates(&self.encoder, tokens_per_batch, instructions(&recipe))?);
+        rates.extend(matrix_rates(&self.encoder, tokens_per_batch, workload.instructions())?);
         Ok(Measured { parameters, timings, profile_s, inference_texts_per_s, rates })
     }
 }
@@ -242,7 +254,7 @@ impl Measured {
             gradient_accumulation: recipe.gradient_accumulation,
             activation_checkpointing: recipe.activation_checkpointing,
             dtype: recipe.dtype,
-            instructions: instructions(recipe).map(Instructions::name),
+            instructions: workload.instructions().map(Instructions::name),
             synthetic,
             length: workload.length.filter(|_| synthetic),
             steps: self.timings.len(),
@@ -384,11 +396,6 @@ fn matrix_rates(
     Ok(rates)
 }
 
-/// Those of products in bf16.
-fn instructions(recipe: &Recipe) -> Option<Instructions> {
-    (!recipe.dtype.is_f32()).then(Instructions::best)
-}
-
 /// Most memory that this process held, in GiB: what Linux calls the high-water mark. `None` where the system does not say.
 #[must_use]
 pub fn peak_rss_gib() -> Option<f64> {
@@ -413,6 +420,7 @@ mod tests {
             data: None,
             length: None,
             recipe: Recipe { batch_size: 4, gradient_accumulation: 2, ..Recipe::default() },
+            instructions: None,
             total_steps: None,
             steps: 3,
         }

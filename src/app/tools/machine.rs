@@ -2,7 +2,18 @@
 
 use candle_core::Device;
 
-use crate::nn::Instructions;
+pub use crate::nn::Instructions;
+
+/// What this machine can compute products in bf16 with on CPUs, by the names that command lines have for it; best first.
+#[must_use]
+pub fn instructions_here() -> Vec<(&'static str, Instructions)> {
+    let name = |instructions| match instructions {
+        Instructions::Amx => "amx",
+        Instructions::Avx512 => "avx512",
+        Instructions::Portable => "f32",
+    };
+    Instructions::available().into_iter().map(|it| (name(it), it)).collect()
+}
 
 /// What matrix products in bf16 are computed with on CPUs.
 #[must_use]

@@ -3,12 +3,19 @@
 //! Rust has no stable names for these instructions yet, so they are written in assembly.
 
 use std::arch::asm;
+use std::arch::x86_64::{
+    _mm_sfence, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_stream_ps,
+};
 
 use super::block::Block;
 use super::tiles::{LINES, Tile};
 
 /// Rows and columns of sums at a time.
 const SUMS: usize = 2 * LINES;
+
+/// 32 x 32 sums.
+#[repr(C, align(64))]
+struct Stage([f32; SUMS * SUMS]);
 
 /// Eight tiles of 16 rows of 64 bytes.
 #[repr(C, align(64))]
@@ -69,44 +76,95 @@ fn ask_for_tiles() -> bool {
 /// # Safety
 /// The machine has these instructions and the process may use them; the block's pointers are good for what they say.
 #[expect(unsafe_code, reason = "assembly")]
+#[target_feature(enable = "avx512f")]
 pub(super) unsafe fn multiply(block: &Block<'_>) {
-    let Block { steps, columns, rows, .. } = *block;
-    // What a block at the edge is computed in.
-    let mut stage = [0.0f32; SUMS * SUMS];
+    let Block { steps, columns, rows, right_stride, .. } = *block;
+    // What is computed elsewhere than where it belongs: at an edge, or on its way past the caches.
+    let mut stage = Stage([0.0; SUMS * SUMS]);
+    let stage = &mut stage.0;
     // SAFETY: the configuration is 64 bytes, and the tiles belong to this thread until they are released.
     unsafe { asm!("ldtilecfg [{}]", in(reg) CONFIGURATION.0.as_ptr(), options(nostack, readonly)) };
     for column in (0..columns).step_by(SUMS) {
         let width = (columns - column).min(SUMS);
-        let right = pair(&block.right[column / LINES * steps..], steps, width);
+        let right = pair(&block.right[column / LINES * right_stride..], right_stride);
         for row in (0..rows).step_by(SUMS) {
             let height = (rows - row).min(SUMS);
-            let left = pair(&block.left[row / LINES * steps..], steps, height);
-            // SAFETY: the block has these rows and columns, and the stage has 32 x 32 floats.
+            let left = pair(&block.left[row / LINES * steps..], steps);
+            // SAFETY: the block has these rows and columns, and the stage has 32 x 32 floats; where a block streams, its vectors are whole and aligned.
             unsafe {
                 let sums = block.sums.add(row * block.stride + column);
-                if width == SUMS && height == SUMS {
+                if width == SUMS && height == SUMS && !block.streams {
                     multiply_tiles(sums, block.stride, block.adds, left, right, steps);
                     continue;
                 }
-                for line in 0..height {
-                    let from = sums.add(line * block.stride);
-                    stage.as_mut_ptr().add(line * SUMS).copy_from_nonoverlapping(from, width);
+                if block.adds {
+                    copy(stage.as_mut_ptr(), SUMS, sums, block.stride, [height, width]);
                 }
                 multiply_tiles(stage.as_mut_ptr(), SUMS, block.adds, left, right, steps);
-                for line in 0..height {
-                    let to = sums.add(line * block.stride);
-                    to.copy_from_nonoverlapping(stage.as_ptr().add(line * SUMS), width);
+                if block.streams {
+                    stream(sums, block.stride, stage.as_ptr(), [height, width]);
+                } else {
+                    copy(sums, block.stride, stage.as_ptr(), SUMS, [height, width]);
                 }
             }
         }
     }
     // SAFETY: nothing is in the tiles any more.
     unsafe { asm!("tilerelease", options(nostack, nomem)) };
+    if block.streams {
+        // What went past the caches is there before anybody hears that this is done.
+        _mm_sfence();
+    }
+}
+
+/// Copies rows of up to 32 floats, which begin `to_stride` and `from_stride` apart.
+///
+/// # Safety
+/// Both have these rows and columns.
+#[target_feature(enable = "avx512f")]
+#[inline]
+#[expect(unsafe_code, reason = "reads and writes through pointers")]
+unsafe fn copy(
+    to: *mut f32,
+    to_stride: usize,
+    from: *const f32,
+    from_stride: usize,
+    [height, width]: [usize; 2],
+) {
+    let mask = ((1_u64 << width) - 1) as u32;
+    for line in 0..height {
+        for half in 0..2 {
+            let mask = (mask >> (half * LINES)) as u16;
+            let from = from.wrapping_add(line * from_stride + half * LINES);
+            let to = to.wrapping_add(line * to_stride + half * LINES);
+            // SAFETY: the mask leaves out what is not of the row.
+            unsafe { _mm512_mask_storeu_ps(to, mask, _mm512_maskz_loadu_ps(mask, from)) };
+        }
+    }
+}
+
+/// Copies rows of 32 floats to aligned ones of whole vectors, past the caches.
+///
+/// # Safety
+/// Both have these rows and columns.
+#[target_feature(enable = "avx512f")]
+#[inline]
+#[expect(unsafe_code, reason = "reads and writes through pointers")]
+unsafe fn stream(to: *mut f32, stride: usize, from: *const f32, [height, width]: [usize; 2]) {
+    for line in 0..height {
+        for vector in (0..width).step_by(LINES) {
+            // SAFETY: the caller's.
+            unsafe {
+                let sums = _mm512_loadu_ps(from.add(line * SUMS + vector));
+                _mm512_stream_ps(to.add(line * stride + vector), sums);
+            }
+        }
+    }
 }
 
 /// Where the tiles of the first 16 lines begin, and those of the next, or the first again if there are no others.
-fn pair(tiles: &[Tile], steps: usize, lines: usize) -> [*const Tile; 2] {
-    let second = if lines > LINES { &tiles[steps..2 * steps] } else { &tiles[..steps] };
+fn pair(tiles: &[Tile], stride: usize) -> [*const Tile; 2] {
+    let second = if tiles.len() > stride { &tiles[stride..] } else { tiles };
     [tiles.as_ptr(), second.as_ptr()]
 }
 

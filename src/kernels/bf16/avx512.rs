@@ -33,6 +33,10 @@ pub(super) unsafe fn multiply(block: &Block<'_>) {
             }
         }
     }
+    if block.streams {
+        // What went past the caches is there before anybody hears that this is done.
+        _mm_sfence();
+    }
 }
 
 /// The sums of a block that are computed at a time.
@@ -50,13 +54,14 @@ struct Place {
 #[inline]
 #[expect(unsafe_code, reason = "vector instructions on pointers")]
 unsafe fn multiply_rows<const VECTORS: usize>(block: &Block<'_>, here: Place) {
-    let Block { stride, steps, .. } = *block;
+    let Block { stride, steps, right_stride, .. } = *block;
     let masks: [u16; VECTORS] = std::array::from_fn(|vector| {
         let numbers = here.width - vector * LINES;
         if numbers >= LINES { u16::MAX } else { (1 << numbers) - 1 }
     });
     let left = &block.left[here.row / LINES * steps..][..steps];
-    let right = &block.right[here.column / LINES * steps..][..VECTORS * steps];
+    let right =
+        &block.right[here.column / LINES * right_stride..][..(VECTORS - 1) * right_stride + steps];
     let half = here.row % LINES;
     // SAFETY: tiles are as long as the indices into them; masks leave out what is not of the block.
     unsafe {
@@ -76,7 +81,7 @@ unsafe fn multiply_rows<const VECTORS: usize>(block: &Block<'_>, here: Place) {
             let right = right.as_ptr().add(step);
             for pair in 0..LINES {
                 let right: [__m512i; VECTORS] = std::array::from_fn(|vector| {
-                    _mm512_load_si512(right.add(vector * steps).cast::<__m512i>().add(pair))
+                    _mm512_load_si512(right.add(vector * right_stride).cast::<__m512i>().add(pair))
                 });
                 for (row, sums) in sums.iter_mut().enumerate() {
                     let left = bf16(_mm512_set1_epi32(left.add(row * LINES + pair).read()));
@@ -88,7 +93,11 @@ unsafe fn multiply_rows<const VECTORS: usize>(block: &Block<'_>, here: Place) {
         }
         for (row, sums) in sums.into_iter().enumerate().take(here.height) {
             for (vector, sum) in sums.into_iter().enumerate() {
-                _mm512_mask_storeu_ps(sums_at(row, vector), masks[vector], sum);
+                if block.streams {
+                    _mm512_stream_ps(sums_at(row, vector), sum);
+                } else {
+                    _mm512_mask_storeu_ps(sums_at(row, vector), masks[vector], sum);
+                }
             }
         }
     }

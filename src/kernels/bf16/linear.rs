@@ -3,14 +3,15 @@
 use rayon::prelude::*;
 
 use super::Instructions;
+use super::pack::pack;
 use super::product::multiply;
 use super::round::rounded;
-use super::tiles::{Factor, Reuse, Side};
+use super::tiles::{Factor, Reuse, Rows, Side};
 use crate::lanes::vectorised;
-use crate::product::{linear, linear_backward_input, linear_backward_weight};
+use crate::product::{Threads, linear, linear_backward_input, linear_backward_weight};
 use crate::{TASK_FLOATS, Write};
 
-/// The weights of a model whose single ones are as large pass through the caches before they are read.
+/// The weights of a model whose single ones are as large pass through the caches before they are read, and so do their gradients.
 const CACHED_BYTES: usize = 1 << 20;
 
 /// The weight of a linear layer, rounded for products in both directions.
@@ -75,16 +76,14 @@ impl Weight {
 
     /// Takes these values, `(outputs, inputs)`.
     pub fn round(&mut self, values: &[f32]) {
-        let is_small = size_of_val(values) < CACHED_BYTES;
-        let reuse = if is_small { Reuse::Next } else { Reuse::Later };
+        let reuse = reuse_of(values);
         match &mut self.stored {
             Stored::Tiles { forward, backward } => pack(
-                values,
-                self.outputs,
-                self.inputs,
+                Rows::new(values, self.outputs, self.inputs),
                 Some((forward, Side::Right)),
                 Some((backward, Side::Right)),
                 reuse,
+                Threads::Pool,
             ),
             Stored::Floats(floats) => round_all(floats, values),
         }
@@ -97,7 +96,7 @@ impl Weight {
         input.check(self.instructions, self.inputs);
         match &self.stored {
             Stored::Tiles { forward, .. } => {
-                multiply(output, write, &input.along, forward, self.instructions);
+                multiply(output, write, &input.along, forward, Reuse::Next, self.instructions);
             }
             Stored::Floats(weight) => linear(output, write, &input.floats, weight, input.rows),
         }
@@ -110,7 +109,7 @@ impl Weight {
         d_output.check(self.instructions, self.outputs);
         match &self.stored {
             Stored::Tiles { backward, .. } => {
-                multiply(d_input, write, &d_output.along, backward, self.instructions);
+                multiply(d_input, write, &d_output.along, backward, Reuse::Next, self.instructions);
             }
             Stored::Floats(weight) => {
                 linear_backward_input(d_input, write, &d_output.floats, weight, d_output.rows);
@@ -132,7 +131,8 @@ pub fn backward_weight(d_weight: &mut [f32], write: Write, d_output: &Operand, i
             linear_backward_weight(d_weight, write, &d_output.floats, &input.floats, input.rows);
         }
         Instructions::Amx | Instructions::Avx512 => {
-            multiply(d_weight, write, &d_output.across, &input.across, instructions);
+            let reuse = reuse_of(d_weight);
+            multiply(d_weight, write, &d_output.across, &input.across, reuse, instructions);
         }
     }
 }
@@ -144,7 +144,8 @@ impl Operand {
         match instructions {
             Instructions::Portable => round_all(&mut self.floats, values),
             Instructions::Amx | Instructions::Avx512 => {
-                pack(values, rows, columns, Some((&mut self.along, Side::Left)), None, Reuse::Next);
+                let along = Some((&mut self.along, Side::Left));
+                pack(Rows::new(values, rows, columns), along, None, Reuse::Next, Threads::Pool);
             }
         }
     }
@@ -155,14 +156,8 @@ impl Operand {
         match instructions {
             Instructions::Portable => round_all(&mut self.floats, values),
             Instructions::Amx | Instructions::Avx512 => {
-                pack(
-                    values,
-                    rows,
-                    columns,
-                    None,
-                    Some((&mut self.across, Side::Right)),
-                    Reuse::Next,
-                );
+                let across = Some((&mut self.across, Side::Right));
+                pack(Rows::new(values, rows, columns), None, across, Reuse::Next, Threads::Pool);
             }
         }
     }
@@ -173,12 +168,11 @@ impl Operand {
         match instructions {
             Instructions::Portable => round_all(&mut self.floats, values),
             Instructions::Amx | Instructions::Avx512 => pack(
-                values,
-                rows,
-                columns,
+                Rows::new(values, rows, columns),
                 Some((&mut self.along, Side::Left)),
                 Some((&mut self.across, Side::Left)),
                 Reuse::Next,
+                Threads::Pool,
             ),
         }
     }
@@ -206,6 +200,11 @@ impl Operand {
     }
 }
 
+/// When a matrix as large as a weight is read after it was written.
+fn reuse_of(weight: &[f32]) -> Reuse {
+    if size_of_val(weight) < CACHED_BYTES { Reuse::Next } else { Reuse::Later }
+}
+
 /// Leaves the rounded values in `floats`.
 fn round_all(floats: &mut Vec<f32>, values: &[f32]) {
     floats.resize(values.len(), 0.0);
@@ -217,21 +216,6 @@ fn round_all(floats: &mut Vec<f32>, values: &[f32]) {
             }
         });
     });
-}
-
-#[cfg(target_arch = "x86_64")]
-use super::pack::pack;
-
-#[cfg(not(target_arch = "x86_64"))]
-fn pack(
-    _matrix: &[f32],
-    _rows: usize,
-    _columns: usize,
-    _along: Option<(&mut Factor, Side)>,
-    _across: Option<(&mut Factor, Side)>,
-    _reuse: Reuse,
-) {
-    unreachable!("other machines have portable products only")
 }
 
 #[cfg(test)]

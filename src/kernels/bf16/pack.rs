@@ -4,8 +4,9 @@ use std::arch::x86_64::*;
 
 use rayon::prelude::*;
 
-use super::tiles::{DEPTH, Factor, LINES, Reuse, Side, Tile};
+use super::tiles::{DEPTH, Factor, LINES, Reuse, Rows, Side, Tile};
 use crate::TASK_FLOATS;
+use crate::product::Threads;
 
 /// A factor that is written to by several threads, each its own tiles.
 #[derive(Clone, Copy)]
@@ -46,14 +47,13 @@ impl Target {
 ///
 /// The machine has AVX-512 BF16.
 pub(super) fn pack(
-    matrix: &[f32],
-    rows: usize,
-    columns: usize,
+    matrix: Rows<'_>,
     along: Option<(&mut Factor, Side)>,
     across: Option<(&mut Factor, Side)>,
     reuse: Reuse,
+    threads: Threads,
 ) {
-    assert_eq!(matrix.len(), rows * columns, "the matrix has another shape");
+    let Rows { rows, columns, .. } = matrix;
     let along = Target::new(along, rows, columns, reuse);
     let across = Target::new(across, columns, rows, reuse);
     let blocks = rows.div_ceil(DEPTH);
@@ -62,10 +62,10 @@ pub(super) fn pack(
         // SAFETY: both factors have just been given the shape that the matrix has in them, and only this call writes the tiles of these rows.
         // Factors are packed on machines with these instructions only.
         unsafe {
-            pack_rows(matrix, columns, block * DEPTH, along, across);
+            pack_rows(matrix, block * DEPTH, along, across);
         }
     };
-    if rows * columns < 2 * TASK_FLOATS {
+    if threads == Threads::Caller || rows * columns < 2 * TASK_FLOATS {
         (0..blocks).for_each(pack);
     } else {
         let least = TASK_FLOATS.div_ceil(DEPTH * columns);
@@ -73,64 +73,98 @@ pub(super) fn pack(
     }
 }
 
+/// 32 rows and 32 columns of a matrix, or what there is of them.
+#[derive(Clone, Copy)]
+struct Square {
+    values: *const f32,
+    stride: usize,
+    height: usize,
+    /// Of the columns of either half.
+    masks: [u16; 2],
+}
+
+impl Square {
+    /// Half of a row; what is not of the matrix is zero.
+    ///
+    /// # Safety
+    /// The square is of a matrix that is there.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    #[expect(unsafe_code, reason = "reads through a pointer")]
+    unsafe fn load(&self, row: usize, half: usize) -> __m512 {
+        let mask = if row < self.height { self.masks[half] } else { 0 };
+        let from = self.values.wrapping_add(row * self.stride + half * LINES);
+        // SAFETY: the mask leaves out what is not of the matrix.
+        unsafe { _mm512_maskz_loadu_ps(mask, from) }
+    }
+
+    /// The tile of half of the rows, whose depth runs along them.
+    ///
+    /// # Safety
+    /// As [`load`](Self::load).
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    #[inline]
+    #[expect(unsafe_code, reason = "reads through a pointer")]
+    unsafe fn along(&self, half: usize, side: Side) -> [__m512i; LINES] {
+        let mut tile = [_mm512_setzero_si512(); LINES];
+        for (line, numbers) in tile.iter_mut().enumerate() {
+            let row = half * LINES + line;
+            // SAFETY: the caller's.
+            *numbers = unsafe { round(self.load(row, 1), self.load(row, 0)) };
+        }
+        if side == Side::Right { transposed(tile) } else { tile }
+    }
+
+    /// The tile of half of the columns, whose depth runs down them.
+    ///
+    /// # Safety
+    /// As [`load`](Self::load).
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    #[inline]
+    #[expect(unsafe_code, reason = "reads through a pointer")]
+    unsafe fn across(&self, half: usize, side: Side) -> [__m512i; LINES] {
+        let mut tile = [_mm512_setzero_si512(); LINES];
+        for (pair, numbers) in tile.iter_mut().enumerate() {
+            // SAFETY: the caller's.
+            let both = unsafe { round(self.load(2 * pair + 1, half), self.load(2 * pair, half)) };
+            *numbers = interleave(both);
+        }
+        if side == Side::Left { transposed(tile) } else { tile }
+    }
+}
+
 /// Packs the 32 rows from `first` on, or what there is of them.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-#[expect(unsafe_code, reason = "writes to tiles through pointers")]
-unsafe fn pack_rows(
-    matrix: &[f32],
-    columns: usize,
-    first: usize,
-    along: Option<Target>,
-    across: Option<Target>,
-) {
-    let rows = &matrix[first * columns..];
-    let height = (rows.len() / columns).min(DEPTH);
+#[expect(unsafe_code, reason = "reads the matrix and writes to tiles through pointers")]
+unsafe fn pack_rows(matrix: Rows<'_>, first: usize, along: Option<Target>, across: Option<Target>) {
+    let Rows { values, rows, columns, stride } = matrix;
+    let height = (rows - first).min(DEPTH);
+    let values = &values[first * stride..][..(height - 1) * stride + columns];
     for column in (0..columns).step_by(DEPTH) {
         let width = (columns - column).min(DEPTH);
-        // Half of 32 columns of a row.
-        let load = |row: usize, half: usize| {
-            let here = width.saturating_sub(half * LINES);
-            if row >= height || here == 0 {
-                return _mm512_setzero_ps();
-            }
-            let from = &rows[row * columns + column + half * LINES..];
-            // SAFETY: the mask leaves out what is not of this row.
-            unsafe { _mm512_maskz_loadu_ps(mask(here), from.as_ptr()) }
-        };
-        if let Some(Target { tiles, steps, side, streams }) = along {
-            for half in 0..height.div_ceil(LINES) {
-                let mut tile = std::array::from_fn(|line| {
-                    let row = half * LINES + line;
-                    round(load(row, 1), load(row, 0))
-                });
-                if side == Side::Right {
-                    tile = transposed(tile);
-                }
-                // SAFETY: lines and depth are within the factor's shape.
-                unsafe {
+        let masks = [mask(width), mask(width.saturating_sub(LINES))];
+        let values = values[column..].as_ptr();
+        let square = Square { values, stride, height, masks };
+        // SAFETY: the square is within the values; lines and depth are within the shapes of the factors.
+        unsafe {
+            if let Some(Target { tiles, steps, side, streams }) = along {
+                for half in 0..height.div_ceil(LINES) {
                     let to = tiles.add((first / LINES + half) * steps + column / DEPTH);
-                    store(to, tile, streams);
+                    store(to, square.along(half, side), streams);
                 }
             }
-        }
-        if let Some(Target { tiles, steps, side, streams }) = across {
-            for half in 0..width.div_ceil(LINES) {
-                let mut tile = std::array::from_fn(|pair| {
-                    interleave(round(load(2 * pair + 1, half), load(2 * pair, half)))
-                });
-                if side == Side::Left {
-                    tile = transposed(tile);
-                }
-                // SAFETY: as above.
-                unsafe {
+            if let Some(Target { tiles, steps, side, streams }) = across {
+                for half in 0..width.div_ceil(LINES) {
                     let to = tiles.add((column / LINES + half) * steps + first / DEPTH);
-                    store(to, tile, streams);
+                    store(to, square.across(half, side), streams);
                 }
             }
         }
     }
     // What went past the caches is there before anybody hears that this is done.
-    _mm_sfence();
+    if [along, across].into_iter().flatten().any(|target| target.streams) {
+        _mm_sfence();
+    }
 }
 
 fn mask(numbers: usize) -> u16 {

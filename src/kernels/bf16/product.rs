@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::Instructions;
 use super::block::Block;
-use super::tiles::{Factor, LINES, Tile};
+use super::tiles::{Factor, LINES, Reuse, Tile};
 use crate::Write;
 
 /// A product with fewer multiplications is done before other threads have heard of it.
@@ -35,6 +35,7 @@ impl Shared {
 /// `destination = left · right`, or `+=`.
 ///
 /// * `destination`: `(left's lines, right's lines)`
+/// * `reuse`: when it is read
 ///
 /// # Panics
 /// When the shapes do not fit together.
@@ -43,6 +44,7 @@ pub(super) fn multiply(
     write: Write,
     left: &Factor,
     right: &Factor,
+    reuse: Reuse,
     instructions: Instructions,
 ) {
     let (rows, columns, steps) = (left.lines(), right.lines(), left.steps());
@@ -51,6 +53,11 @@ pub(super) fn multiply(
     let block_rows = BLOCK_BYTES / (2 * left.depth().max(1));
     let block_rows = block_rows.next_multiple_of(2 * LINES).clamp(2 * LINES, 1024);
     let across = columns.div_ceil(BLOCK_COLUMNS);
+    // Whole vectors that are not read before.
+    let streams = reuse == Reuse::Later
+        && write == Write::Replace
+        && columns.is_multiple_of(LINES)
+        && destination.as_ptr().align_offset(LINES * size_of::<f32>()) == 0;
     let sums = Shared(destination.as_mut_ptr());
     let task = |task: usize| {
         let rows = part(task / across, block_rows, rows);
@@ -61,8 +68,10 @@ pub(super) fn multiply(
             rows: rows.len(),
             columns: columns_here.len(),
             adds: write == Write::Add,
+            streams,
             left: of_lines(left, &rows),
             right: of_lines(right, &columns_here),
+            right_stride: steps,
             steps,
         };
         multiply_block(&block, instructions);
@@ -86,7 +95,7 @@ fn of_lines<'f>(factor: &'f Factor, lines: &Range<usize>) -> &'f [Tile] {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn multiply_block(block: &Block<'_>, instructions: Instructions) {
+pub(super) fn multiply_block(block: &Block<'_>, instructions: Instructions) {
     #[expect(
         unsafe_code,
         reason = "instructions that not every machine has, on a part of a matrix"
@@ -103,6 +112,6 @@ fn multiply_block(block: &Block<'_>, instructions: Instructions) {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn multiply_block(_block: &Block<'_>, _instructions: Instructions) {
+pub(super) fn multiply_block(_block: &Block<'_>, _instructions: Instructions) {
     unreachable!("other machines have portable products only")
 }

@@ -11,6 +11,24 @@ pub(super) const DEPTH: usize = 32;
 #[repr(C, align(64))]
 pub(super) struct Tile([u16; LINES * DEPTH]);
 
+/// A row-major matrix that is to be rounded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub values: &'a [f32],
+    pub rows: usize,
+    pub columns: usize,
+    /// From one row's begin to the next one's.
+    pub stride: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows that follow each other without a gap.
+    pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
+        assert_eq!(values.len(), rows * columns, "the matrix has another shape");
+        Self { values, rows, columns, stride: columns }
+    }
+}
+
 /// Which side of a product a factor stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
@@ -20,10 +38,10 @@ pub(super) enum Side {
     Right,
 }
 
-/// When what is packed is read.
+/// When what is written is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reuse {
-    /// By the next product: it stays in the caches.
+    /// Next: it stays in the caches.
     Next,
     /// Once much else has gone through the caches: it goes past them.
     Later,

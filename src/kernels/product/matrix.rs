@@ -102,6 +102,15 @@ impl<'a> MatrixMut<'a> {
         self.rows
     }
 
+    pub(crate) fn width(&self) -> usize {
+        self.columns
+    }
+
+    /// The first element, and how far one row begins from the next.
+    pub(crate) fn place(&mut self) -> (*mut f32, usize) {
+        (self.pointer, self.row_stride)
+    }
+
     /// Some of the rows.
     pub fn rows(&mut self, rows: Range<usize>) -> MatrixMut<'_> {
         assert!(rows.start <= rows.end && rows.end <= self.rows, "there are {} rows", self.rows);

@@ -17,6 +17,7 @@ use crate::training::{Dtype, Recipe};
 /// |---|---|
 /// | once | last hidden states and the norms around them 3 h, temporaries 6 h + i, labels l |
 /// | where norms stand after, each layer | h, moments 2, and once another h of what is dropped |
+/// | with `dtype = "bf16"` | queries, keys and values half of that |
 ///
 /// With activation checkpointing every layer keeps its input only, and one layer at a time all of the above.
 ///
@@ -28,7 +29,12 @@ pub fn memory(sizes: &Sizes, recipe: &Recipe, max_length: usize) -> Memory {
     let float = |count: usize| (count as u64).saturating_mul(4);
     let (hidden, layers) = (sizes.hidden_size, sizes.layers);
     let after = usize::from(sizes.norms_after);
-    let state = (5 + after) * hidden + sizes.expanded_size + sizes.attention_heads + 4 + 2 * after;
+    let turned = match recipe.dtype {
+        Dtype::F32 => 3 * hidden,
+        Dtype::Bf16 => 3 * hidden / 2,
+    };
+    let rest = sizes.expanded_size + sizes.attention_heads + 4 + 2 * after;
+    let state = turned + (2 + after) * hidden + rest;
     let states = if recipe.activation_checkpointing { 1 } else { layers };
     let once = (9 + after) * hidden + sizes.intermediate_size + Sizes::LABELS;
     let tokens = recipe.batch_size.saturating_mul(max_length) as u64;
@@ -107,6 +113,14 @@ mod tests {
         let sizes = Sizes::of(&EncoderSpec::published("base").unwrap());
         let bytes = |dtype| memory(&sizes, &Recipe { dtype, ..Recipe::default() }, 128).0[0].bytes;
         assert_eq!(bytes(Dtype::Bf16) - bytes(Dtype::F32), 4 * 110_297_088);
+    }
+
+    #[test]
+    fn bf16_keeps_half_of_the_queries_keys_and_values() {
+        let sizes = Sizes::of(&EncoderSpec::published("base").unwrap());
+        let bytes = |dtype| memory(&sizes, &Recipe { dtype, ..Recipe::default() }, 128).0[1].bytes;
+        let batch = Recipe::default().batch_size as u64 * 128;
+        assert_eq!(bytes(Dtype::F32) - bytes(Dtype::Bf16), batch * 22 * 3 * 768 * 2);
     }
 
     #[test]

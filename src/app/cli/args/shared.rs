@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use crate::app::tools::{Instructions, instructions_here};
 use crate::stages::train::Dtype;
 
 /// Reads a whole number from 1 to `MOST`, in words that say what is wanted.
@@ -30,6 +31,16 @@ pub fn dtype() -> impl TypedValueParser<Value = Dtype> {
     PossibleValuesParser::new(["f32", "bf16"]).map(|name| match &*name {
         "bf16" => Dtype::Bf16,
         _ => Dtype::F32,
+    })
+}
+
+/// Reads what computes products in bf16; this machine has to have it.
+pub fn instructions() -> impl TypedValueParser<Value = Instructions> {
+    let here = instructions_here();
+    let names: Vec<&str> = here.iter().map(|(name, _)| *name).collect();
+    PossibleValuesParser::new(names).map(move |name| {
+        let found = here.iter().find(|(known, _)| *known == name);
+        found.expect("the parser takes no other names").1
     })
 }
 
