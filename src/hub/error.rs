@@ -108,6 +108,21 @@ impl HubError {
         }
     }
 
+    /// True where nothing is wrong but that this repository, or this revision of it, is not to be had here: another one may be.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(
+            self,
+            Self::MissingRepo { .. }
+                | Self::MissingRevision { .. }
+                | Self::GatedRepo { .. }
+                | Self::Forbidden { .. }
+                | Self::NoNetwork { .. }
+                | Self::OfflineFile { .. }
+                | Self::OfflineRevision { .. }
+        )
+    }
+
     /// How long the server asks to be left alone.
     pub(super) fn asked_wait(&self) -> Option<Duration> {
         match self {

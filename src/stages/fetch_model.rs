@@ -4,6 +4,7 @@ mod published;
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::iter;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use crate::base::problem::Help;
 use crate::base::visible;
 use crate::engine::stage::{
     Artifact as _, CodeVersion, Content, Context, Facts, HubCommit, InputFacts, Inspection,
-    ParameterProblem, Progress, Remark, SourceFile, SourceProblem, Stage, StageError, Survey,
-    SurveyInputs,
+    ParameterProblem, Progress, Remark, Source, SourceFile, SourceProblem, Stage, StageError,
+    Survey, SurveyInputs,
 };
 use crate::hub::{self, Client, HubError, Options};
 use crate::nn::{ConfigError, EncoderSpec, JointModel};
@@ -44,6 +45,82 @@ pub struct FetchModel {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "path"))]
     pub path: Option<PathBuf>,
+    /// Other sources, taken in order where those before cannot be had: the hub has no such repository or revision, or does not let you have it; there is no network, or `--offline`, and the cache does not have it; there is no such folder. Each is a table with `repo` and `revision`, or with `path`: `[{ repo = "...", revision = "..." }, { path = "..." }]`. The first `run` chooses and writes that to `<file>.lock`; later ones take the same source, whatever has come back since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub fallback: Vec<ModelSource>,
+}
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSource {
+    /// Repository on the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    /// Branch, tag or commit.
+    #[serde(default = "main_branch")]
+    #[schemars(extend("format" = "revision"))]
+    pub revision: String,
+    /// Local folder, instead of `repo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "path"))]
+    pub path: Option<PathBuf>,
+}
+
+impl ModelSource {
+    /// What is wrong with it, and what helps.
+    fn problems(&self) -> Vec<(&'static [&'static str], String, &'static str)> {
+        const REPO: &str = "such as `repo = \"answerdotai/ModernBERT-base\"`";
+        let mut problems: Vec<(&'static [&'static str], String, &'static str)> = Vec::new();
+        match (&self.repo, &self.path) {
+            (None, None) => problems.push((
+                &["repo", "path"],
+                "one of `repo` and `path` is needed".to_owned(),
+                "`repo = \"answerdotai/ModernBERT-base\"`, or `path` with a local folder",
+            )),
+            (Some(_), Some(_)) => problems.push((
+                &["path", "repo"],
+                "`repo` and `path` exclude each other".to_owned(),
+                "remove one of them",
+            )),
+            (Some(_), None) | (None, Some(_)) => {}
+        }
+        if let Some(repo) = &self.repo {
+            if let Err(error) = hub::check_repo(repo) {
+                problems.push((&["repo"], error.to_string(), REPO));
+            }
+            if let Err(error) = hub::check_revision(&self.revision) {
+                let help = "a branch, a tag, or the 40 digits of a commit";
+                problems.push((&["revision"], error.to_string(), help));
+            }
+        }
+        problems
+    }
+
+    fn hub_commit(&self) -> Option<HubCommit> {
+        let revision = self.revision.clone();
+        self.repo.clone().map(|repo| HubCommit { repo, revision })
+    }
+
+    /// `None` for one in which something is wrong.
+    fn source(&self) -> Option<Source> {
+        let folder = self.path.clone().map(Source::Folder);
+        self.hub_commit().map(Source::Hub).or(folder)
+    }
+}
+
+impl FetchModel {
+    /// The source that is liked best.
+    fn first(&self) -> ModelSource {
+        let Self { repo, revision, path, fallback: _ } = self.clone();
+        ModelSource { repo, revision, path }
+    }
+
+    /// The folder to take the model from, where it is known to be one.
+    fn folder(&self) -> Option<&Path> {
+        self.path.as_deref().filter(|_| self.fallback.is_empty())
+    }
 }
 
 fn main_branch() -> String {
@@ -61,36 +138,23 @@ impl Stage for FetchModel {
     type Output = Backbone;
 
     fn check(&self) -> Vec<ParameterProblem> {
-        let problem = |parameters: &[&'static str], message: &str, help: &str| {
-            vec![ParameterProblem::new(parameters, message).help(help)]
-        };
-        let mut problems = match (&self.repo, &self.path) {
-            (None, None) => problem(
-                &["repo", "path"],
-                "one of `repo` and `path` is needed",
-                "`repo = \"answerdotai/ModernBERT-base\"`, or `path` with a local folder",
-            ),
-            (Some(_), Some(_)) => {
-                let message = "`repo` and `path` exclude each other";
-                problem(&["path", "repo"], message, "remove one of them")
+        let first = self.first();
+        let of_first = first.problems().into_iter().map(|(parameters, message, help)| {
+            ParameterProblem::new(parameters, message).help(help)
+        });
+        let mut problems: Vec<ParameterProblem> = of_first.collect();
+        let mut seen = vec![&first];
+        for (number, source) in self.fallback.iter().enumerate() {
+            let problem = |message: &str, help| {
+                let message = format!("`fallback[{number}]`: {message}");
+                ParameterProblem::new(["fallback"], message).help(help)
+            };
+            let wrong = source.problems().into_iter();
+            problems.extend(wrong.map(|(_, message, help)| problem(&message, help)));
+            if seen.contains(&source) {
+                problems.push(problem("the source stands before it already", "remove one of them"));
             }
-            (Some(_), None) | (None, Some(_)) => Vec::new(),
-        };
-        if let Some(repo) = &self.repo {
-            if let Err(error) = hub::check_repo(repo) {
-                problems.extend(problem(
-                    &["repo"],
-                    &error.to_string(),
-                    "such as `repo = \"answerdotai/ModernBERT-base\"`",
-                ));
-            }
-            if let Err(error) = hub::check_revision(&self.revision) {
-                problems.extend(problem(
-                    &["revision"],
-                    &error.to_string(),
-                    "a branch, a tag, or the 40 digits of a commit",
-                ));
-            }
+            seen.push(source);
         }
         problems
     }
@@ -102,14 +166,17 @@ impl Stage for FetchModel {
             path: folder.join(name),
             inspection: (name == Backbone::CONFIG).then_some(INSPECTION),
         };
-        let files = |folder: &PathBuf| published::sources(folder).into_iter();
-        let files =
-            self.path.iter().flat_map(|folder| files(folder).map(move |name| (folder, name)));
+        let files = |folder: &Path| published::sources(folder).into_iter();
+        let files = self
+            .folder()
+            .into_iter()
+            .flat_map(|folder| files(folder).map(move |name| (folder, name)));
         files.map(|(folder, name)| file(folder, &name)).collect()
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
-        let published = self.repo.as_deref().and_then(EncoderSpec::published);
+        let repo = self.repo.as_deref().filter(|_| self.fallback.is_empty());
+        let published = repo.and_then(EncoderSpec::published);
         published.as_ref().map(known::of_encoder).unwrap_or_default()
     }
 
@@ -125,7 +192,7 @@ impl Stage for FetchModel {
         _inputs: SurveyInputs<'_>,
         entry: Option<&Path>,
     ) -> Result<Survey, StageError> {
-        let Some(folder) = self.path.as_deref().or(entry) else {
+        let Some(folder) = self.folder().or(entry) else {
             let text = "the model is not here before it was downloaded: nothing is said of tokens";
             let remarks = vec![Remark::Note(text.to_owned())];
             return Ok(Survey { remarks, ..Survey::default() });
@@ -143,12 +210,27 @@ impl Stage for FetchModel {
     }
 
     fn hub_commit(&self) -> Option<HubCommit> {
-        self.repo
-            .as_ref()
-            .map(|repo| HubCommit { repo: repo.clone(), revision: self.revision.clone() })
+        self.first().hub_commit().filter(|_| self.fallback.is_empty())
+    }
+
+    fn alternatives(&self) -> Vec<(Source, Self)> {
+        if self.fallback.is_empty() {
+            return Vec::new();
+        }
+        let all = iter::once(self.first()).chain(self.fallback.iter().cloned());
+        all.filter_map(|one| {
+            let source = one.source()?;
+            let ModelSource { repo, revision, path } = one;
+            Some((source, Self { repo, revision, path, fallback: Vec::new() }))
+        })
+        .collect()
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<Backbone, StageError> {
+        if !self.fallback.is_empty() {
+            return Err(StageError::new("the source was not chosen")
+                .with_help("run the experiment, which chooses it: `pipeline run FILE`"));
+        }
         let folder = match (&self.path, &self.repo) {
             (Some(folder), _) => folder.clone(),
             (None, Some(repo)) => download(repo, context)?,

@@ -206,14 +206,18 @@ fn pins_added_by_several_at_once_are_all_kept() {
                     let repo = format!("owner/model-{}", 25 * thread + number);
                     Pins::write(
                         path,
-                        [Pin { repo, revision: "main".into(), commit: commit.into() }],
+                        Pins::from_iter([Pin {
+                            repo,
+                            revision: "main".into(),
+                            commit: commit.into(),
+                        }]),
                     )
                     .expect("writable");
                 }
             });
         }
     });
-    let pins = Pins::write(&path, []).expect("readable");
+    let pins = Pins::write(&path, Pins::default()).expect("readable");
     assert!(
         (0..200)
             .all(|number| pins.lookup(&format!("owner/model-{number}"), "main") == Some(commit))

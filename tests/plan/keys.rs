@@ -114,7 +114,7 @@ fn a_branch_without_a_pin_leaves_everything_downstream_without_a_key() {
     let unknown: Vec<&str> = plan
         .nodes
         .iter()
-        .filter(|node| matches!(node.identity, Identity::CommitUnknown(_)))
+        .filter(|node| matches!(node.identity, Identity::Unresolved(_)))
         .map(|node| &*node.stage)
         .collect();
     assert_eq!(unknown, ["fetch_model", "tokenize", "train", "evaluate", "plot"]);

@@ -96,7 +96,7 @@ impl World {
     /// Pins a revision for `experiment.toml`.
     pub fn pin(&self, repo: &str, revision: &str, commit: &str) {
         let pin = Pin { repo: repo.into(), revision: revision.into(), commit: commit.into() };
-        Pins::write(&Pins::path_for(&self.folder.path("experiment.toml")), [pin])
+        Pins::write(&Pins::path_for(&self.folder.path("experiment.toml")), Pins::from_iter([pin]))
             .expect("the folder is writable");
     }
 

@@ -110,7 +110,7 @@ pub fn again(
     };
     one.name = name;
     let pins = &experiment.pins;
-    (one.to_toml_in(folder, &is_path), (!pins.is_empty()).then(|| pins.to_toml()))
+    (one.to_toml_in(folder, &is_path), (!pins.is_empty()).then(|| pins.to_toml_in(folder)))
 }
 
 /// A trial's label without the names of what is varied, which are the same in all of a sweep: `1e-3,16,rung=1,seed=0`.

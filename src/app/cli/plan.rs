@@ -204,7 +204,7 @@ fn to_json(plan: &Plan, forecast: &Forecast, cost: &PlanCost) -> Value {
         let mut value = json!({
             "stage": &*node.stage,
             "kind": node.kind.name,
-            "key": match node.identity { Identity::Key(key) => Some(key.to_string()), Identity::CommitUnknown(_) => None },
+            "key": match node.identity { Identity::Key(key) => Some(key.to_string()), Identity::Unresolved(_) => None },
             "action": action(expectation),
             "reason": (*expectation != NodeForecast::Hit).then(|| reason(forecast, id)),
         });

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::json;
 
 use super::args::Show;
@@ -14,8 +15,8 @@ use super::{Failure, project, terminal};
 use crate::base::diagnostics::suggest;
 use crate::engine::plan::{CacheKey, value_text};
 use crate::engine::runs::{
-    Changes, MadeBy, NodeStatus, Results, RunFile, RunNode, TrialResults, Unreadable, list_runs,
-    scores_of,
+    Changes, Following, MadeBy, NodeStatus, Results, RunFile, RunNode, TrialResults, Unreadable,
+    folder_of, list_runs, scores_of,
 };
 use crate::engine::spec::Experiment;
 use crate::engine::stage::{Caveat, Scores};
@@ -176,8 +177,12 @@ fn rows(text: &mut String, command: &str, overrides: &Changes) {
 fn show_run(store: &Store, run: RunFile, as_json: bool) -> Result<(), Failure> {
     let results = Results::read(run, store, stages::ALL)?;
     let (run, shown) = (&results.run, Shown::of(&results)?);
+    let warnings = warnings_of(store, &run.id);
     if as_json {
         let mut written = json!(RunFile { outline: None, ..run.clone() });
+        if !warnings.is_empty() {
+            written["warnings"] = json!(warnings);
+        }
         if let (Some(written), serde_json::Value::Object(scores)) =
             (written.as_object_mut(), shown.json())
         {
@@ -199,6 +204,7 @@ fn show_run(store: &Store, run: RunFile, as_json: bool) -> Result<(), Failure> {
     if let Some(elapsed) = run.elapsed_ms {
         row("took", &format::duration(Duration::from_millis(elapsed)));
     }
+    warnings.iter().for_each(|warning| row("warning", warning));
     let unread = |error| Failure::failed(format!("the scores cannot be read: {error}"));
     let nodes: Vec<&RunNode> = run.nodes.iter().collect();
     match view::sweep_table(&results).map_err(unread)? {
@@ -214,6 +220,27 @@ fn show_run(store: &Store, run: RunFile, as_json: bool) -> Result<(), Failure> {
         }
     }
     terminal::print(&text)
+}
+
+/// What a run said of itself as a whole, each once, as far as its events are still there.
+fn warnings_of(store: &Store, run: &str) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Said {
+        event: String,
+        text: Option<String>,
+    }
+    let mut warnings = Vec::new();
+    let read = Following::of(&folder_of(store, run)).lines(|line| {
+        if let Ok(Said { event, text: Some(text) }) = serde_json::from_slice(line)
+            && event == "warning"
+            && !warnings.contains(&text)
+        {
+            warnings.push(text);
+        }
+    });
+    // A record is shown as far as it can be read.
+    drop(read);
+    warnings
 }
 
 /// What became of the nodes of a sweep, of which there are many: those that have no result, and the others stage by stage.

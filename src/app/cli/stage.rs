@@ -164,6 +164,7 @@ fn refused(error: &ExecError) -> Failure {
             Failure::usage(error.to_string())
         }
         ExecError::CommitUnknown { .. }
+        | ExecError::SourceUnknown { .. }
         | ExecError::Foreseen { .. }
         | ExecError::NoThread(_)
         | ExecError::Store(_) => Failure::failed(error.to_string()),

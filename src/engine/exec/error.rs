@@ -11,8 +11,11 @@ use crate::engine::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
     /// Commits must be resolved before the plan is made, since they enter the keys.
-    #[error("the commit of `{}` at `{}`, which stage `{stage}` needs, is not known", commit.repo, commit.revision)]
+    #[error("the commit of {commit}, which stage `{stage}` needs, is not known")]
     CommitUnknown { stage: String, commit: HubCommit },
+    /// The same for a stage that can be made from several things.
+    #[error("the source of stage `{stage}` is not chosen yet")]
+    SourceUnknown { stage: String },
     /// What an order needs is made by no other order, and is not in the store.
     #[error("`{stage}` needs the entry {key}, which no order makes and the store does not have")]
     InputMissing { stage: String, key: CacheKey },
@@ -31,6 +34,9 @@ impl Help for ExecError {
     fn help(&self) -> Option<Cow<'_, str>> {
         let help = match self {
             Self::CommitUnknown { .. } => Some("give the whole commit as `revision`"),
+            Self::SourceUnknown { .. } => {
+                Some("run the experiment, which chooses it: `pipeline run FILE`")
+            }
             Self::InputMissing { .. } => {
                 Some("add the order that makes it, or run the experiment: `pipeline run FILE`")
             }

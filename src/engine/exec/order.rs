@@ -13,7 +13,7 @@ use super::error::ExecError;
 use super::node::NodeName;
 use crate::base::units;
 use crate::engine::plan::{CacheKey, Fingerprint, Identity, NodeId, Plan, portable_parameters};
-use crate::engine::stage::{AnyStage, HubCommit, Resources, StageKind};
+use crate::engine::stage::{AnyStage, Resources, StageKind, Unresolved};
 use crate::engine::store::Store;
 
 /// The version of [`Written`].
@@ -253,10 +253,15 @@ pub(super) fn key_of(plan: &Plan, id: NodeId) -> Result<CacheKey, ExecError> {
     let node = plan.node(id);
     match &node.identity {
         Identity::Key(key) => Ok(*key),
-        Identity::CommitUnknown(commit) => Err(ExecError::CommitUnknown {
-            stage: node.stage.to_string(),
-            commit: HubCommit::clone(commit),
-        }),
+        Identity::Unresolved(unresolved) => {
+            let stage = node.stage.to_string();
+            Err(match &**unresolved {
+                Unresolved::Commit(commit) => {
+                    ExecError::CommitUnknown { stage, commit: commit.clone() }
+                }
+                Unresolved::Source(_) => ExecError::SourceUnknown { stage },
+            })
+        }
     }
 }
 

@@ -53,7 +53,7 @@ impl Plan {
         let stages = graph.drafts.iter().enumerate();
         let instances: Vec<Option<Instances>> =
             stages.map(|(number, draft)| reader.read(number, draft)).collect();
-        let (effects, files) = reader.finish();
+        let (effects, files, choices) = reader.finish();
         let (texts, contents) = files.finish();
         let is_sound = instances.iter().all(Option::is_some);
         effects.check_use(&axes, &graph, &mut found);
@@ -63,7 +63,7 @@ impl Plan {
         let mut assembly = Assembly::new(&axes, &trials, &contents);
         assembly.place_all(&graph, &graph.order, &instances);
         found.append(&mut assembly.inputs.found);
-        let warnings = assembly.check_objective(experiment, &graph, &mut found);
+        let undefined = assembly.check_objective(experiment, &graph, &mut found);
         if !found.is_empty() || !axes.are_complete() || !is_sound {
             return Err(Diagnostics::new(texts, found).into());
         }
@@ -88,7 +88,10 @@ impl Plan {
             home: Home::of(experiment),
             partial: order.len() < graph.drafts.len(),
             of_single_trials: false,
-            warnings: warnings.into_iter().collect(),
+            warnings: undefined
+                .into_iter()
+                .chain(choices.into_iter().filter(|warning| warning.is_of_one_in(&stages)))
+                .collect(),
             stages,
             positions,
             table: order.iter().map(of_trials).collect(),
@@ -385,14 +388,16 @@ fn identity<'n>(
     nodes: &[Node],
     inputs: impl Iterator<Item = (&'n str, NodeId)>,
 ) -> Identity {
-    if let Commit::Unknown(commit) = &instance.own.commit {
-        return Identity::CommitUnknown(Arc::clone(commit));
+    if let Commit::Unknown(unresolved) = &instance.own.commit {
+        return Identity::Unresolved(Arc::clone(unresolved));
     }
     let mut keys = Vec::new();
     for (name, input) in inputs {
         match &nodes[input.index()].identity {
             Identity::Key(key) => keys.push((name, *key)),
-            Identity::CommitUnknown(commit) => return Identity::CommitUnknown(Arc::clone(commit)),
+            Identity::Unresolved(unresolved) => {
+                return Identity::Unresolved(Arc::clone(unresolved));
+            }
         }
     }
     Identity::Key(key_of(&instance.own.digest, keys.into_iter()))

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{CacheKey, Change, Fingerprint, Identity, Node, NodeId, Plan};
-use crate::engine::stage::{AnyStage, Extension, HubCommit};
+use crate::engine::stage::{AnyStage, Extension, Unresolved};
 
 /// What the store says of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub enum Reason {
     /// It was there once under the same key.
     Removed,
     Damaged,
-    CommitUnknown(Arc<HubCommit>),
+    Unresolved(Arc<Unresolved>),
     /// The user asked for it.
     Rerun,
 }
@@ -242,8 +242,8 @@ fn expect(
     rerun: &[String],
 ) -> NodeForecast {
     let node = plan.node(id);
-    if let Identity::CommitUnknown(commit) = &node.identity {
-        return NodeForecast::Miss(Reason::CommitUnknown(Arc::clone(commit)));
+    if let Identity::Unresolved(unresolved) = &node.identity {
+        return NodeForecast::Miss(Reason::Unresolved(Arc::clone(unresolved)));
     }
     if rerun.iter().any(|selector| node.is_named(selector)) {
         return NodeForecast::Miss(Reason::Rerun);
@@ -421,11 +421,7 @@ impl fmt::Display for Reason {
             }
             Self::Removed => formatter.write_str("its result was removed from the store"),
             Self::Damaged => formatter.write_str("its stored result is damaged"),
-            Self::CommitUnknown(commit) => write!(
-                formatter,
-                "commit of `{}` at `{}` is not known yet",
-                commit.repo, commit.revision
-            ),
+            Self::Unresolved(unresolved) => unresolved.fmt(formatter),
             Self::Rerun => formatter.write_str("rerun requested"),
         }
     }

@@ -22,9 +22,12 @@ use super::schema::Schema;
 use super::sources::{Owner, SourceFiles, problem_diagnostic};
 use super::sweep::{Axes, Effects};
 use super::trials::{Classes, Trials};
+use super::warning::Warning;
 use crate::base::diagnostics::{Diagnostic, Span};
-use crate::engine::spec::{Experiment, FOLD, SEED, StageDeclaration, Sweep};
-use crate::engine::stage::{AnyStage, HubCommit, ParameterProblem, SourceFile, StageKind};
+use crate::engine::spec::{Experiment, FOLD, PinnedSource, Pins, SEED, StageDeclaration, Sweep};
+use crate::engine::stage::{
+    AnyStage, HubCommit, ParameterProblem, Source, SourceFile, StageKind, Unresolved,
+};
 
 /// A stage's parameters along the dimensions that vary it directly.
 pub(super) struct Instances {
@@ -51,6 +54,8 @@ pub(super) struct Reader<'a> {
     /// The number of the stage that is divided into folds.
     folded: Option<usize>,
     found: &'a mut Vec<Diagnostic>,
+    /// What is to be said of sources that were chosen.
+    choices: Vec<Warning>,
 }
 
 impl<'a> Reader<'a> {
@@ -64,12 +69,12 @@ impl<'a> Reader<'a> {
     ) -> Self {
         let resolver = Resolver { experiment, axes, trials, effects: Effects::default() };
         let files = SourceFiles::new(digests, Arc::clone(&experiment.sources));
-        Self { resolver, files, folded, found }
+        Self { resolver, files, folded, found, choices: Vec::new() }
     }
 
-    /// What the values of the axes come to, and what was seen of source files.
-    pub(super) fn finish(self) -> (Effects, SourceFiles<'a>) {
-        (self.resolver.effects, self.files)
+    /// What the values of the axes come to, what was seen of source files, and what is to be said of sources that were chosen.
+    pub(super) fn finish(self) -> (Effects, SourceFiles<'a>, Vec<Warning>) {
+        (self.resolver.effects, self.files, self.choices)
     }
 
     /// `None` when something is wrong with the stage, which has been said.
@@ -114,7 +119,7 @@ impl<'a> Reader<'a> {
             _ => Path::new("."),
         };
         for (trial, row) in classes.firsts.iter().copied().zip(parsed) {
-            let parsed = match row {
+            let mut parsed = match row {
                 Row::Read(parsed) => *parsed,
                 Row::Wrong => continue,
                 Row::Failed(failure) => {
@@ -127,21 +132,49 @@ impl<'a> Reader<'a> {
                 }
             };
             let mut sound = true;
-            let problems = parsed.problems.into_iter().chain(parsed.stage.check_beside(folder));
+            let beside = parsed.stage.check_beside(folder);
+            let problems = std::mem::take(&mut parsed.problems).into_iter().chain(beside);
             for problem in problems.filter(|problem| !draft.explains(problem)) {
                 sound = false;
                 self.found.push(self.problem(reading, trial, &problem));
             }
-            let span = |parameter: &str| Some(reading.span(trial, parameter));
+            let (parsed, commit, choice) = self.resolve(schema, parsed);
             let owner = Owner { name, kind: kind.name, stage: &*parsed.stage };
+            let is_other = choice.as_ref().is_some_and(|[first, chosen]| first != chosen);
+            let span = |parameter: &str| {
+                // The parameters are of the source that is liked best.
+                let other = is_other.then_some(draft.declaration.name_span);
+                Some(other.unwrap_or_else(|| reading.span(trial, parameter)))
+            };
+            let before = self.found.len();
             let sources = self.files.read(&owner, &parsed.sources, &span, self.found);
+            if let Some(choice) = choice {
+                self.say_chosen(draft, choice, before);
+            }
             let (Some(sources), true) = (sources, sound) else { continue };
-            let commit = self.commit(parsed.commit);
             let own = Own::new(kind, schema, &parsed.in_key, sources, commit);
             let own = Arc::clone(owns.entry(own.digest).or_insert_with(|| Arc::new(own)));
             rows.push(Instance { stage: parsed.stage, own });
         }
         (rows.len() == classes.firsts.len()).then_some(Instances { classes, rows })
+    }
+
+    /// Says where a stage is not made from the source that is liked best, and how a choice is undone where something is wrong with what was chosen.
+    ///
+    /// * `before`: how much was found before that source was looked at
+    fn say_chosen(&mut self, draft: &Draft<'_>, [first, chosen]: [Source; 2], before: usize) {
+        let lock = Pins::path_for(&self.resolver.experiment.file);
+        let help = format!("to choose again, remove its `[[choice]]` from `{}`", lock.display());
+        let of_source = self.found.split_off(before);
+        self.found.extend(of_source.into_iter().map(|diagnostic| diagnostic.help(&help)));
+        if first == chosen {
+            return;
+        }
+        let stage = Arc::clone(&draft.declaration.name);
+        let warning = Warning::OtherSource { stage, first, chosen, lock };
+        if !self.choices.contains(&warning) {
+            self.choices.push(warning);
+        }
     }
 
     /// What the kind says of a row, at the first of the parameters that it is about, with the swept values of the others.
@@ -192,6 +225,26 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A stage that can be made from several things as the one that it was chosen to be made from, with its commit; and the source that is liked best with
+    /// the chosen one.
+    fn resolve(&self, schema: &Schema, parsed: Parsed) -> (Parsed, Commit, Option<[Source; 2]>) {
+        let alternatives = parsed.stage.alternatives();
+        let sources: Vec<Source> = alternatives.iter().map(|(source, _)| source.clone()).collect();
+        let Some(first) = sources.first().cloned() else {
+            let commit = self.commit(parsed.commit.clone());
+            return (parsed, commit, None);
+        };
+        let pinned: Vec<PinnedSource> = sources.iter().map(pinned_source).collect();
+        let Some(number) = self.resolver.experiment.pins.chosen(&pinned) else {
+            let unresolved = Arc::new(Unresolved::Source(sources));
+            return (parsed, Commit::Unknown(unresolved), None);
+        };
+        let (chosen, stage) = alternatives.into_iter().nth(number).expect("one of the sources");
+        let parsed = Parsed::of_stage(stage, schema);
+        let commit = self.commit(parsed.commit.clone());
+        (parsed, commit, Some([first, chosen]))
+    }
+
     fn commit(&self, revision: Option<HubCommit>) -> Commit {
         let Some(revision) = revision else { return Commit::None };
         if revision.revision.len() == 40
@@ -202,7 +255,7 @@ impl<'a> Reader<'a> {
         let pins = &self.resolver.experiment.pins;
         match pins.lookup(&revision.repo, &revision.revision) {
             Some(commit) => Commit::Known(commit.to_owned()),
-            None => Commit::Unknown(Arc::new(revision)),
+            None => Commit::Unknown(Arc::new(Unresolved::Commit(revision))),
         }
     }
 }
@@ -293,13 +346,25 @@ impl Parsed {
         schema: &Schema,
         parameters: Map<String, Json>,
     ) -> Result<Self, serde_json::Error> {
-        let stage = kind.parse(Json::Object(parameters))?;
-        Ok(Self {
+        Ok(Self::of_stage(kind.parse(Json::Object(parameters))?, schema))
+    }
+
+    fn of_stage(stage: Arc<dyn AnyStage>, schema: &Schema) -> Self {
+        Self {
             problems: stage.check(),
             sources: stage.sources(),
             commit: stage.hub_commit(),
             in_key: parameters_digest(&parameters_in_key(&*stage, schema)),
             stage,
-        })
+        }
+    }
+}
+
+/// A source as pins have it.
+#[must_use]
+pub fn pinned_source(source: &Source) -> PinnedSource {
+    match source.clone() {
+        Source::Hub(HubCommit { repo, revision }) => PinnedSource::Hub { repo, revision },
+        Source::Folder(path) => PinnedSource::Folder(path),
     }
 }

@@ -47,6 +47,7 @@ pub use digests::{Digests, FileDigest};
 pub use forecast::{
     Comparison, Continuation, Forecast, Lookup, NodeForecast, Presence, Reason, fewest_changes,
 };
+pub use instances::pinned_source;
 pub use key::{CacheKey, Fingerprint, KeyError};
 pub use node::{Foreseen, Identity, Node, NodeId, Plan, PlanError};
 pub use points::{Point, Points, all_left_out};

@@ -13,7 +13,7 @@ use super::warning::Warning;
 use super::{CacheKey, Fingerprint, Home, SweepShape, Trial};
 use crate::base::diagnostics::Diagnostics;
 use crate::engine::spec::SEED;
-use crate::engine::stage::{AnyStage, Facts, HubCommit, Resources, StageKind};
+use crate::engine::stage::{AnyStage, Facts, Resources, StageKind, Unresolved};
 
 /// The position of a node in [`Plan::nodes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -105,8 +105,8 @@ pub struct Node {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
     Key(CacheKey),
-    /// The commit of this hub revision must be resolved and pinned first, for this stage or one upstream of it.
-    CommitUnknown(Arc<HubCommit>),
+    /// This must be found out and pinned first, for this stage or one upstream of it.
+    Unresolved(Arc<Unresolved>),
 }
 
 impl Identity {
@@ -114,7 +114,7 @@ impl Identity {
     pub fn key(&self) -> Option<CacheKey> {
         match self {
             Self::Key(key) => Some(*key),
-            Self::CommitUnknown(_) => None,
+            Self::Unresolved(_) => None,
         }
     }
 }
@@ -142,10 +142,7 @@ impl Own {
             Commit::None => None,
             Commit::Known(commit) => Some(commit.clone()),
             // A digest with an unknown commit never becomes a key; it only tells such stages apart.
-            Commit::Unknown(unknown) => {
-                let HubCommit { repo, revision } = &**unknown;
-                Some(format!("unknown {repo} {revision}"))
-            }
+            Commit::Unknown(unresolved) => Some(unresolved.to_string()),
         };
         let told = Fingerprint { sources, commit: told, ..Fingerprint::of_kind(kind) };
         let digest = told.digest_with(in_key);
@@ -157,7 +154,7 @@ impl Own {
 pub(super) enum Commit {
     None,
     Known(String),
-    Unknown(Arc<HubCommit>),
+    Unknown(Arc<Unresolved>),
 }
 
 impl Plan {
@@ -294,18 +291,15 @@ impl Plan {
             .collect()
     }
 
-    /// The hub revisions whose commits must be found and pinned before every node has a key, each once.
+    /// What must be found out and pinned before every node has a key, each once.
     #[must_use]
-    pub fn unresolved(&self) -> Vec<HubCommit> {
+    pub fn unresolved(&self) -> Vec<Unresolved> {
         let mut seen = HashSet::new();
-        let commits = self.nodes.iter().filter_map(|node| match &node.own.commit {
-            Commit::Unknown(commit) => Some(commit),
+        let unresolved = self.nodes.iter().filter_map(|node| match &node.own.commit {
+            Commit::Unknown(unresolved) => Some(&**unresolved),
             Commit::None | Commit::Known(_) => None,
         });
-        commits
-            .filter(|commit| seen.insert((&commit.repo, &commit.revision)))
-            .map(|commit| HubCommit::clone(commit))
-            .collect()
+        unresolved.filter(|unresolved| seen.insert(*unresolved)).cloned().collect()
     }
 }
 

@@ -46,7 +46,7 @@ pub use file::MOST_RETRIES;
 pub use names::{FOLD, LONGEST_NAME, RUNG, SEED, STAGE_KEYS, unsafe_name};
 pub use objective::Objective;
 pub use path::{AxisTarget, RESERVED};
-pub use pins::{Pin, Pins, PinsError};
+pub use pins::{Choice, Pin, PinnedSource, Pins, PinsError};
 pub use source::spelled_from;
 pub use value::{Data, Value};
 pub use write::Origin;

@@ -90,7 +90,7 @@ pub fn spelled_from(folder: &Path, target: &Path) -> PathBuf {
 }
 
 /// The folder to which a file's relative paths belong, as it can be opened.
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

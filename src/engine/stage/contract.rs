@@ -8,8 +8,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Artifact, Circumstances, CodeVersion, Context, Cost, Extension, Facts, HubCommit, InputFacts,
-    InputFolders, Inputs, Outputs, ParameterProblem, Resources, Signal, SourceFile, StageError,
-    Survey, SurveyInputs, UndefinedMetrics, Unread,
+    InputFolders, Inputs, Outputs, ParameterProblem, Resources, Signal, Source, SourceFile,
+    StageError, Survey, SurveyInputs, UndefinedMetrics, Unread,
 };
 
 /// A stage kind: its fields are its parameters, in the experiment file's spelling.
@@ -104,6 +104,12 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     /// The hub revision whose commit enters the key.
     fn hub_commit(&self) -> Option<HubCommit> {
         None
+    }
+
+    /// The stage with each of the sources that it can be made from alone, the best liked first; nothing where it has but one. A run takes the first
+    /// that can be had and pins it, and from then on the stage is planned as if it had that one.
+    fn alternatives(&self) -> Vec<(Source, Self)> {
+        Vec::new()
     }
 
     /// What of the machine it takes while it runs.

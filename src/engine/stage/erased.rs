@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     AnyStage, Artifact, ArtifactType, Circumstances, Context, Cost, Extension, Facts, HubCommit,
-    InputFacts, InputFolders, Inputs as _, ParameterProblem, Resources, Signal, SourceFile, Stage,
-    StageError, StageKind, Survey, SurveyInputs, UndefinedMetrics, Unread,
+    InputFacts, InputFolders, Inputs as _, ParameterProblem, Resources, Signal, Source, SourceFile,
+    Stage, StageError, StageKind, Survey, SurveyInputs, UndefinedMetrics, Unread,
 };
 
 impl<S: Stage> AnyStage for S {
@@ -59,6 +59,11 @@ impl<S: Stage> AnyStage for S {
 
     fn hub_commit(&self) -> Option<HubCommit> {
         Stage::hub_commit(self)
+    }
+
+    fn alternatives(&self) -> Vec<(Source, Arc<dyn AnyStage>)> {
+        let alternatives = Stage::alternatives(self).into_iter();
+        alternatives.map(|(source, stage)| (source, Arc::new(stage) as Arc<dyn AnyStage>)).collect()
     }
 
     fn resources(&self) -> Resources {

@@ -1,6 +1,7 @@
 //! The type-erased row of the table of kinds.
 
 use std::any::Any;
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,6 +112,49 @@ pub struct HubCommit {
     pub revision: String,
 }
 
+impl fmt::Display for HubCommit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` at `{}`", self.repo, self.revision)
+    }
+}
+
+/// One of several things that a stage can be made from: see [`Stage::alternatives`](super::Stage::alternatives).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Source {
+    Hub(HubCommit),
+    Folder(PathBuf),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hub(commit) => commit.fmt(formatter),
+            Self::Folder(path) => write!(formatter, "`{}`", path.display()),
+        }
+    }
+}
+
+/// What a run finds out and pins before a stage has a key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Unresolved {
+    /// Which commit a hub revision is.
+    Commit(HubCommit),
+    /// Which of these can be had, the best liked first.
+    Source(Vec<Source>),
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Commit(commit) => write!(formatter, "commit of {commit} is not known yet"),
+            Self::Source(sources) => {
+                let sources: Vec<String> = sources.iter().map(Source::to_string).collect();
+                write!(formatter, "source is not chosen yet: {}", sources.join(", or "))
+            }
+        }
+    }
+}
+
 /// Something wrong with parameters that their schema cannot say: which it is about, first the one at which the message points.
 pub type ParameterProblem = Problem<Vec<&'static str>>;
 
@@ -160,6 +204,7 @@ pub trait AnyStage: Any + Send + Sync {
     fn unread(&self, input: &str) -> Unread;
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics>;
     fn hub_commit(&self) -> Option<HubCommit>;
+    fn alternatives(&self) -> Vec<(Source, Arc<dyn AnyStage>)>;
     fn resources(&self) -> Resources;
     fn useful_threads(&self, inputs: InputFacts<'_>) -> Option<usize>;
     fn cost(&self, inputs: InputFacts<'_>, here: Circumstances<'_>) -> Option<Cost>;

@@ -44,7 +44,8 @@ pub use exhibit::{
 pub use facts::{Facts, InputFacts};
 pub use kind::{
     AnyStage, ArtifactType, CodeVersion, Content, Extension, HubCommit, Inspection, Obstacle,
-    Outputs, ParameterProblem, SourceFile, SourceProblem, StageKind, first_sentence,
+    Outputs, ParameterProblem, Source, SourceFile, SourceProblem, StageKind, Unresolved,
+    first_sentence,
 };
 pub use ports::{InputFolders, Inputs, Port, Reduction, Unread, Wired};
 pub use resources::{Resources, Threads};
