@@ -69,30 +69,30 @@ pub struct ModelSource {
 }
 
 impl ModelSource {
-    /// What is wrong with it, and what helps.
-    fn problems(&self) -> Vec<(&'static [&'static str], String, &'static str)> {
-        const REPO: &str = "such as `repo = \"answerdotai/ModernBERT-base\"`";
-        let mut problems: Vec<(&'static [&'static str], String, &'static str)> = Vec::new();
-        match (&self.repo, &self.path) {
-            (None, None) => problems.push((
+    fn problems(&self) -> Vec<ParameterProblem> {
+        let problem = |parameters: &[&'static str], message: &str, help: &str| {
+            ParameterProblem::new(parameters, message).help(help)
+        };
+        let repo = "such as `repo = \"answerdotai/ModernBERT-base\"`";
+        let mut problems = match (&self.repo, &self.path) {
+            (None, None) => vec![problem(
                 &["repo", "path"],
-                "one of `repo` and `path` is needed".to_owned(),
+                "one of `repo` and `path` is needed",
                 "`repo = \"answerdotai/ModernBERT-base\"`, or `path` with a local folder",
-            )),
-            (Some(_), Some(_)) => problems.push((
-                &["path", "repo"],
-                "`repo` and `path` exclude each other".to_owned(),
-                "remove one of them",
-            )),
-            (Some(_), None) | (None, Some(_)) => {}
-        }
-        if let Some(repo) = &self.repo {
-            if let Err(error) = hub::check_repo(repo) {
-                problems.push((&["repo"], error.to_string(), REPO));
+            )],
+            (Some(_), Some(_)) => {
+                let message = "`repo` and `path` exclude each other";
+                vec![problem(&["path", "repo"], message, "remove one of them")]
+            }
+            (Some(_), None) | (None, Some(_)) => Vec::new(),
+        };
+        if let Some(name) = &self.repo {
+            if let Err(error) = hub::check_repo(name) {
+                problems.push(problem(&["repo"], &error.to_string(), repo));
             }
             if let Err(error) = hub::check_revision(&self.revision) {
                 let help = "a branch, a tag, or the 40 digits of a commit";
-                problems.push((&["revision"], error.to_string(), help));
+                problems.push(problem(&["revision"], &error.to_string(), help));
             }
         }
         problems
@@ -139,21 +139,19 @@ impl Stage for FetchModel {
 
     fn check(&self) -> Vec<ParameterProblem> {
         let first = self.first();
-        let of_first = first.problems().into_iter().map(|(parameters, message, help)| {
-            ParameterProblem::new(parameters, message).help(help)
-        });
-        let mut problems: Vec<ParameterProblem> = of_first.collect();
+        let mut problems = first.problems();
         let mut seen = vec![&first];
         for (number, source) in self.fallback.iter().enumerate() {
-            let problem = |message: &str, help| {
-                let message = format!("`fallback[{number}]`: {message}");
-                ParameterProblem::new(["fallback"], message).help(help)
-            };
-            let wrong = source.problems().into_iter();
-            problems.extend(wrong.map(|(_, message, help)| problem(&message, help)));
+            let mut wrong = source.problems();
             if seen.contains(&source) {
-                problems.push(problem("the source stands before it already", "remove one of them"));
+                let message = "the source stands before it already";
+                wrong.push(ParameterProblem::new([], message).help("remove one of them"));
             }
+            problems.extend(wrong.into_iter().map(|problem| ParameterProblem {
+                place: vec!["fallback"],
+                message: format!("`fallback[{number}]`: {}", problem.message),
+                help: problem.help,
+            }));
             seen.push(source);
         }
         problems

@@ -7,7 +7,7 @@ use super::{Failure, terminal};
 use crate::base::problem::Help;
 use crate::engine::exec::Cancel;
 use crate::engine::plan::pinned_source;
-use crate::engine::spec::{Choice, Pin, Pins, PinsError};
+use crate::engine::spec::{Choice, Pin, PinnedSource, Pins, PinsError};
 use crate::engine::stage::{HubCommit, Source, Unresolved};
 use crate::hub::{self, Commit, HubError};
 use crate::stages::artifacts::Backbone;
@@ -90,14 +90,15 @@ impl Finding<'_> {
     /// Chooses the first of some sources that can be had.
     fn choose(&mut self, sources: &[Source]) -> Result<(), Failure> {
         let Some(first) = sources.first() else { return Ok(()) };
-        let mut missed = Vec::new();
+        let pinned: Vec<PinnedSource> = sources.iter().map(pinned_source).collect();
+        if self.found.chosen(&pinned).is_some() {
+            return Ok(());
+        }
         for source in sources {
             match self.look_for(source) {
                 Err(Miss::Broken(error)) => return Err(failure(error)),
                 Err(Miss::Unavailable(reason)) => {
-                    let line = format!("{source} cannot be had: {reason}");
-                    terminal::complain(&format!("{line}\n"));
-                    missed.push(line);
+                    terminal::complain(&format!("{source} cannot be had: {reason}\n"));
                 }
                 Ok(commit) => {
                     if let (Source::Hub(revision), Some(commit)) = (source, commit) {
