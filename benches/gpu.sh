@@ -40,6 +40,11 @@ build() {
       export CUDA_HOME PATH="$CUDA_HOME/bin:$PATH" LIBRARY_PATH="$CUDA_HOME/lib64:$CUDA_HOME/lib64/stubs:${LIBRARY_PATH:-}"
     fi
     export CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP:-80}
+    # Kernels as PTX alone, which the driver compiles for the card that there is, once one is called: candle brings machine code of its quantised
+    # products too, which nothing here calls, and with which the binary would have 74 MB.
+    NVCC_APPEND_FLAGS="-arch=compute_$CUDA_COMPUTE_CAP ${NVCC_APPEND_FLAGS:-}"
+    ! nvcc --help | grep -q -e --compress-mode || NVCC_APPEND_FLAGS+=" --compress-mode=size"
+    export NVCC_APPEND_FLAGS
   fi
   local built
   built=$(cargo build --release --locked ${features[@]+"${features[@]}"} --bench gpu --message-format=json-render-diagnostics |
@@ -56,6 +61,16 @@ run() {
   local libraries
   libraries=$("${PYTHON:-false}" -c "$wheels" 2>/dev/null || echo "$PWD/$PYPI"/lib/python3*/site-packages/nvidia/cu13/lib)
   export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries"
+  # The rows of a machine without a driver would all fail at the same, and say less.
+  local missing=""
+  [ "$DEVICE" != cuda ] || missing=$(ldd "$BINARY" | sed -nE 's/^[[:space:]]*(.*) => not found$/\1/p' | paste -sd ' ')
+  if [ -n "$missing" ]; then
+    echo "$BINARY needs libraries that are not here: $missing" >&2
+    echo "libcuda.so.1 comes with NVIDIA's driver, all others with PyTorch for CUDA 13 (PYTHON), or set LD_LIBRARY_PATH" >&2
+    exit 1
+  fi
+  # A row that failed is told by the last line of its error.
+  export RUST_BACKTRACE=0
   COMMIT=${COMMIT:-$(git rev-parse --short HEAD 2>/dev/null || true)}
   export COMMIT
   "$BINARY" measure "$DEVICE" "$OUTPUT" "${MOST_SECONDS:-460}" "${PYTHON:-}"
