@@ -184,18 +184,24 @@ fn twenty_steps_in_bf16_are_no_further_from_float64_than_those_of_torch() {
     for instructions in Instructions::available() {
         let model = model().with_bf16_products(instructions).expect("memory");
         let ours = errors_of_twenty_steps(&mut CpuEngine::new(model));
-        let ratio = |(name, error): (&String, &f64)| {
-            let theirs = theirs.get(name).unwrap_or(&theirs["weights"][name]);
-            (error / theirs.as_f64().expect("an error"), name.clone())
-        };
-        let mut ratios: Vec<(f64, String)> = ours.iter().map(ratio).collect();
-        ratios.sort_by(|left, right| left.0.total_cmp(&right.0));
-        let (worst, middle) = (&ratios[ratios.len() - 1], ratios[ratios.len() / 2].0);
-        // Rounding has luck, and these are small matrices.
-        assert!(
-            worst.0 < 1.5 && middle < 1.0,
-            "{instructions:?}: {worst:?}, {middle} in the middle"
-        );
+        // Which weights a rounding hits is luck: where the gradient is about zero, its sign decides a whole step. How many and how hard is not.
+        let (mut found, mut expected) = (Vec::new(), Vec::new());
+        for (name, error) in ours {
+            match theirs["weights"].get(&name) {
+                Some(of_weight) => {
+                    found.push(error);
+                    expected.push(of_weight.as_f64().expect("an error"));
+                }
+                None => {
+                    let theirs = theirs[&name].as_f64().expect("an error");
+                    assert!(error < 1.5 * theirs, "{instructions:?}: {name} by {error}");
+                }
+            }
+        }
+        [&mut found, &mut expected].into_iter().for_each(|errors| errors.sort_by(f64::total_cmp));
+        let ratio = |place: usize| found[place] / expected[place];
+        let (worst, middle) = (ratio(found.len() - 1), ratio(found.len() / 2));
+        assert!(worst < 1.3 && middle < 1.0, "{instructions:?}: {worst}, {middle} in the middle");
     }
 }
 
