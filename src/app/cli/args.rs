@@ -398,7 +398,7 @@ pub struct Bench {
     /// Arithmetic of the matrix products [default: the experiment's, else f32]
     #[arg(long, value_name = "DTYPE", value_parser = dtype())]
     pub dtype: Option<Dtype>,
-    /// What computes products in bf16, of what this machine has [default: the best]
+    /// What computes products in bf16 on a CPU [default: the best that this machine has]
     #[arg(long, value_name = "INSTRUCTIONS", value_parser = instructions())]
     pub instructions: Option<Instructions>,
     /// Threads to use [default: all cores]

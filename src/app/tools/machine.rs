@@ -4,16 +4,9 @@ use candle_core::Device;
 
 pub use crate::nn::Instructions;
 
-/// What this machine can compute products in bf16 with on CPUs, by the names that command lines have for it; best first.
-#[must_use]
-pub fn instructions_here() -> Vec<(&'static str, Instructions)> {
-    let name = |instructions| match instructions {
-        Instructions::Amx => "amx",
-        Instructions::Avx512 => "avx512",
-        Instructions::Portable => "f32",
-    };
-    Instructions::available().into_iter().map(|it| (name(it), it)).collect()
-}
+/// What may compute products in bf16 on CPUs, by the names that command lines have for it; best first.
+pub const INSTRUCTIONS: [(&str, Instructions); 3] =
+    [("amx", Instructions::Amx), ("avx512", Instructions::Avx512), ("f32", Instructions::Portable)];
 
 /// What matrix products in bf16 are computed with on CPUs.
 #[must_use]

@@ -16,7 +16,7 @@ pub use bench::{Measurement, Workload, bench, peak_rss_gib, synthetic_split};
 pub use corpus::{Look, Looking, Tokenizing};
 pub use difference::{Differences, Replicate};
 pub use export::{ExportError, Exported, Exporter};
-pub use machine::{Instructions, bf16_instructions, gpu, instructions_here};
+pub use machine::{INSTRUCTIONS, Instructions, bf16_instructions, gpu};
 pub use predict::{FoundEntity, Judgement, Prediction, Predictor};
 pub use review::{Judge, Review, TrainedOn, Unlabelled, Written};
 pub use service::{Answer, Asker, Full, Limits, Prepared, Service};

@@ -37,7 +37,9 @@ impl Instructions {
         }
     }
 
-    fn is_available(self) -> bool {
+    /// Whether this machine has them.
+    #[must_use]
+    pub fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
             #[cfg(target_arch = "x86_64")]

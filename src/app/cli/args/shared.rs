@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use crate::app::tools::{Instructions, instructions_here};
+use crate::app::tools::{INSTRUCTIONS, Instructions};
 use crate::stages::train::Dtype;
 
 /// Reads a whole number from 1 to `MOST`, in words that say what is wanted.
@@ -36,11 +36,10 @@ pub fn dtype() -> impl TypedValueParser<Value = Dtype> {
 
 /// Reads what computes products in bf16; this machine has to have it.
 pub fn instructions() -> impl TypedValueParser<Value = Instructions> {
-    let here = instructions_here();
-    let names: Vec<&str> = here.iter().map(|(name, _)| *name).collect();
-    PossibleValuesParser::new(names).map(move |name| {
-        let found = here.iter().find(|(known, _)| *known == name);
-        found.expect("the parser takes no other names").1
+    PossibleValuesParser::new(INSTRUCTIONS.map(|(name, _)| name)).try_map(|name| {
+        let known = INSTRUCTIONS.iter().find(|(known, _)| *known == name);
+        let (_, found) = *known.expect("the parser takes no other names");
+        found.is_available().then_some(found).ok_or("this machine does not have them")
     })
 }
 
