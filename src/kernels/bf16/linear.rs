@@ -323,6 +323,27 @@ mod tests {
     }
 
     #[test]
+    fn a_gradient_that_goes_past_the_caches_is_the_same() {
+        let [rows, inputs, outputs] = [40, 528, 512];
+        let (x, dy) = (numbers(rows * inputs, 1), numbers(rows * outputs, 2));
+        for instructions in Instructions::available() {
+            let (mut input, mut d_output) = (Operand::default(), Operand::default());
+            input.input_again(&x, rows, instructions);
+            d_output.output_gradient(&dy, rows, instructions);
+            // Only what begins with a cache line goes past them.
+            let mut room = vec![f32::NAN; outputs * inputs + 32];
+            let line = room.as_ptr().align_offset(64);
+            let [aligned, not] = [line, line + 1].map(|first| {
+                let d_weight = &mut room[first..][..outputs * inputs];
+                assert_eq!(reuse_of(d_weight), Reuse::Later);
+                backward_weight(d_weight, Write::Replace, &d_output, &input);
+                d_weight.to_vec()
+            });
+            assert!(aligned == not, "{instructions:?}");
+        }
+    }
+
+    #[test]
     fn an_operand_serves_one_shape_after_another() {
         for instructions in Instructions::available() {
             let mut weight = Weight::new(40, 50, instructions);
