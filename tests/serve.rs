@@ -182,6 +182,8 @@ fn the_forms_of_hugging_face_say_the_same() {
             .as_f64()
     };
     assert_eq!((of("anomaly"), of("normal")), (Some(score), Some(1.0 - score)));
+    let likeliest = json!({ "inputs": text, "parameters": { "top_k": 1 } });
+    assert_eq!(server.post("/hf/anomaly", &likeliest).json(), json!([[classes[0][0]]]));
     assert_eq!(server.post("/hf/other", &json!({ "inputs": text })).status, 404);
 }
 

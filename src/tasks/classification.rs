@@ -95,6 +95,17 @@ pub fn read(logits: &[f32], reading: Reading) -> (u32, f64) {
     logits::most_likely(&softer)
 }
 
+/// The probability of every class; of two classes the second is the score of [`read`], of more the largest is, but for rounding.
+#[must_use]
+pub fn probabilities(logits: &[f32], reading: Reading) -> Vec<f64> {
+    if logits.len() == 2 {
+        let (_, score) = read(logits, reading);
+        return vec![1.0 - score, score];
+    }
+    let softer: Vec<f32> = logits.iter().map(|it| it / reading.temperature as f32).collect();
+    (0..softer.len() as u32).map(|class| logits::probability(&softer, class)).collect()
+}
+
 /// What a head says of the texts that are labelled for it, beside their labels.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct Judged {

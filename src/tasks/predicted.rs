@@ -36,6 +36,14 @@ pub struct Answers {
 }
 
 impl Answers {
+    /// The probability of every class in a row; `None` where logits are not kept.
+    #[must_use]
+    pub fn probabilities(&self, row: usize, reading: Reading) -> Option<Vec<f64>> {
+        let outputs = self.logits.len() / self.classes.len().max(1);
+        let logits = self.logits.get(row * outputs..)?.get(..outputs.max(1))?;
+        Some(classification::probabilities(logits, reading))
+    }
+
     /// What the same logits say where they are read otherwise; nothing else where they are not kept.
     #[must_use]
     pub fn read_as(&self, reading: Reading) -> Self {

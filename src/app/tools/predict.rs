@@ -63,6 +63,8 @@ pub struct Judgement {
     pub name: Option<String>,
     /// Of two classes the probability of the second; of more that of the class.
     pub score: Option<f64>,
+    /// Of every class; empty of a blank text.
+    pub probabilities: Vec<f64>,
 }
 
 /// Two members for each head: `X` and `X_score`.
@@ -218,7 +220,10 @@ impl Predictor {
             });
             let judged = |head: &ClassHead| {
                 let found = predicted.of(&head.name)?;
-                Some(judgement(head, Some((found.classes[row], found.scores[row]))))
+                let reading = self.heads.get(&head.name)?.reading();
+                let probabilities = found.probabilities(row, reading).unwrap_or_default();
+                let said = Some((found.classes[row], found.scores[row]));
+                Some(Judgement { probabilities, ..judgement(head, said) })
             };
             Prediction {
                 entities,
@@ -260,6 +265,7 @@ fn judgement(head: &ClassHead, said: Option<(u32, f64)>) -> Judgement {
         class: said.map(|(class, _)| classification::written(head, class)),
         name: said.and_then(|(class, _)| head.classes.get(class as usize).cloned()),
         score: said.map(|(_, score)| score),
+        probabilities: Vec::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::app::cli::lines::{Fields, Line};
 use crate::app::cli::predict::{Answered, Shape, json_lines};
-use crate::app::tools::{Answer, ClassHead, FoundEntity, Judgement, Prediction};
+use crate::app::tools::{Answer, ClassHead, FoundEntity, Prediction};
 use crate::base::problem::json_reason;
 
 /// What one request may ask for, and how many there may be.
@@ -30,6 +30,8 @@ pub struct Question {
     pub lines: Vec<Line>,
     /// Whether there is a list of them.
     is_list: bool,
+    /// How many classes of a head are told, the likeliest first.
+    most_classes: usize,
 }
 
 impl Question {
@@ -46,7 +48,7 @@ impl Question {
             (Some(_), Some(_)) => wrong("the object has both `text` and `texts`"),
             (None, None) => wrong("the object has neither `text` nor `texts`"),
             (Some((_, value)), None) => match serde_json::from_str(value.get()) {
-                Ok(text) => Ok(Self { lines: vec![Line::new(fields, Ok(text))], is_list: false }),
+                Ok(text) => Ok(Self::of_lines(vec![Line::new(fields, Ok(text))])),
                 Err(_) => wrong("`text` is no string"),
             },
             (None, Some((_, value))) => match serde_json::from_str(value.get()) {
@@ -56,7 +58,8 @@ impl Question {
         }
     }
 
-    /// Reads `{"inputs": ...}`, a text or a list of them, as Hugging Face's inference API takes it; `parameters` and `options` are passed over.
+    /// Reads `{"inputs": ...}`, a text or a list of them, as Hugging Face's inference API takes it, and `top_k` of its `parameters`; what else these
+    /// or `options` hold is passed over.
     ///
     /// # Errors
     /// What is wrong with it, and what was expected.
@@ -64,23 +67,34 @@ impl Question {
         #[derive(Deserialize)]
         struct Inputs {
             inputs: Box<RawValue>,
+            #[serde(default)]
+            parameters: Option<Parameters>,
+        }
+        #[derive(Default, Deserialize)]
+        struct Parameters {
+            top_k: Option<usize>,
         }
         const EXPECTED: &str = "expected `{\"inputs\": \"...\"}` or `{\"inputs\": [\"...\"]}`";
-        let Inputs { inputs } = parsed(body, EXPECTED)?;
+        let Inputs { inputs, parameters } = parsed(body, EXPECTED)?;
+        let most_classes = parameters.and_then(|it| it.top_k).unwrap_or(usize::MAX);
         if let Ok(text) = serde_json::from_str::<String>(inputs.get()) {
-            return Ok(Self { is_list: false, ..Self::of_list(vec![text]) });
+            return Ok(Self { is_list: false, most_classes, ..Self::of_list(vec![text]) });
         }
         match serde_json::from_str(inputs.get()) {
-            Ok(texts) => Ok(Self::of_list(texts)),
+            Ok(texts) => Ok(Self { most_classes, ..Self::of_list(texts) }),
             Err(_) => {
                 Err(format!("`inputs` is neither a string nor a list of strings, {EXPECTED}"))
             }
         }
     }
 
+    fn of_lines(lines: Vec<Line>) -> Self {
+        Self { lines, is_list: false, most_classes: usize::MAX }
+    }
+
     fn of_list(texts: Vec<String>) -> Self {
         let line = |text| Line::new(Fields::default(), Ok(text));
-        Self { lines: texts.into_iter().map(line).collect(), is_list: true }
+        Self { is_list: true, ..Self::of_lines(texts.into_iter().map(line).collect()) }
     }
 
     pub fn texts(&self) -> Vec<String> {
@@ -117,7 +131,7 @@ impl Question {
             let prediction = answer.map_err(|error| error.to_string())?;
             lists.push(match head {
                 None => entities(line.text.as_deref().unwrap_or_default(), &prediction),
-                Some(head) => classes(head, &prediction),
+                Some(head) => classes(head, &prediction, self.most_classes),
             });
         }
         Ok(match self.is_list || head.is_some() {
@@ -148,26 +162,24 @@ fn entities(text: &str, prediction: &Arc<Prediction>) -> Value {
     prediction.entities.iter().flatten().map(entity).collect()
 }
 
-/// Classes with their scores, the likeliest first: both of two, of more the one that is said.
-fn classes(head: &ClassHead, prediction: &Arc<Prediction>) -> Value {
-    let said = prediction.classes.iter().find(|said| said.head == head.name);
-    let Some(Judgement { name: Some(name), score: Some(score), .. }) = said else {
+/// Classes with their probabilities, the likeliest first; none of a blank text.
+///
+/// * `most`: how many at most
+fn classes(head: &ClassHead, prediction: &Arc<Prediction>, most: usize) -> Value {
+    let Some(said) = prediction.classes.iter().find(|said| said.head == head.name) else {
         return json!([]);
     };
-    let scored = |label: &str, score: f64| json!({ "label": label, "score": score });
-    match head.classes.as_slice() {
-        [first, second] => {
-            let mut both = [(first, 1.0 - score), (second, *score)];
-            both.sort_by(|one, other| other.1.total_cmp(&one.1));
-            both.iter().map(|(label, score)| scored(label, *score)).collect()
-        }
-        _ => json!([scored(name, *score)]),
-    }
+    let mut scored: Vec<(&String, f64)> =
+        head.classes.iter().zip(said.probabilities.iter().copied()).collect();
+    scored.sort_by(|one, other| other.1.total_cmp(&one.1));
+    let object = |(label, score)| json!({ "label": label, "score": score });
+    scored.into_iter().take(most).map(object).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::tools::Judgement;
 
     #[test]
     fn a_question_is_a_text_or_a_list_of_them() {
@@ -205,24 +217,21 @@ mod tests {
         assert!(Question::of_predict(b"{\"text\": \"\xff\"}").is_err());
     }
 
-    fn said(class: &str, score: f64) -> Arc<Prediction> {
-        let (head, name, score) = ("x".into(), Some(class.into()), Some(score));
-        let class = Judgement { head, class: Some(class.into()), name, score };
-        Arc::new(Prediction { entities: None, classes: vec![class], truncated: false })
-    }
-
     #[test]
-    fn of_two_classes_both_are_scored_and_of_more_the_one_that_is_said() {
-        let head = |classes: &[&str]| ClassHead {
-            name: "x".into(),
-            classes: classes.iter().map(|class| (*class).to_owned()).collect(),
+    fn classes_are_scored_from_the_likeliest_on() {
+        let head =
+            ClassHead { name: "x".into(), classes: ["a", "b", "c"].map(str::to_owned).into() };
+        let judgement = Judgement {
+            head: "x".into(),
+            class: Some("b".into()),
+            name: Some("b".into()),
+            score: Some(0.5),
+            probabilities: vec![0.2, 0.5, 0.3],
         };
-        let of_two = classes(&head(&["no", "yes"]), &said("yes", 0.75));
-        assert_eq!(
-            of_two,
-            json!([{"label": "yes", "score": 0.75}, {"label": "no", "score": 0.25}])
-        );
-        let of_three = classes(&head(&["a", "b", "c"]), &said("b", 0.5));
-        assert_eq!(of_three, json!([{"label": "b", "score": 0.5}]));
+        let prediction = Prediction { entities: None, classes: vec![judgement], truncated: false };
+        let scored = |most| classes(&head, &Arc::new(prediction.clone()), most);
+        let all = json!([{"label": "b", "score": 0.5}, {"label": "c", "score": 0.3}, {"label": "a", "score": 0.2}]);
+        assert_eq!(scored(9), all);
+        assert_eq!(scored(1), json!([{"label": "b", "score": 0.5}]));
     }
 }
