@@ -37,6 +37,7 @@ help! {
     the_help_of_schema_says_what_each_option_takes: ["schema", "--help"];
     the_help_of_init_says_what_each_option_takes: ["init", "--help"];
     the_help_of_completions_says_what_each_option_takes: ["completions", "--help"];
+    the_help_of_man_says_what_each_option_takes: ["man", "--help"];
 }
 
 #[test]
@@ -96,4 +97,23 @@ fn a_device_that_the_program_was_not_built_for_names_the_feature() {
     if !cfg!(feature = "cuda") {
         snapshot!(World::new().pipeline(["run", "experiments/mini.toml", "--device", "cuda:1"]));
     }
+}
+
+#[test]
+fn the_manual_has_a_page_for_every_command() {
+    let world = World::empty();
+    let page = world.pipeline(["man"]);
+    assert!(page.code == Some(0) && page.stdout.contains(".TH pipeline 1"), "{page}");
+    let written = world.pipeline(["man", "man1"]);
+    assert!(written.code == Some(0) && written.stdout.is_empty(), "{written}");
+    for name in ["pipeline", "pipeline-run", "pipeline-stage-run", "pipeline-export-runs"] {
+        assert!(world.path("man1").join(format!("{name}.1")).is_file(), "{name}");
+    }
+}
+
+#[test]
+fn a_manual_that_cannot_be_written_is_a_failure() {
+    let world = World::empty();
+    world.write("file", "");
+    snapshot!(world.pipeline(["man", "file"]));
 }

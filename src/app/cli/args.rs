@@ -116,6 +116,11 @@ pub enum Command {
         /// The shell to complete for
         shell: clap_complete::Shell,
     },
+    /// Print the page of the manual, or write those of all commands into a folder
+    Man {
+        /// Where `pipeline.1`, `pipeline-run.1` and so on are written
+        folder: Option<PathBuf>,
+    },
 }
 
 /// The form of a command's answer.
@@ -159,7 +164,8 @@ impl Command {
             | Self::ExportRuns(_)
             | Self::Schema
             | Self::Init(_)
-            | Self::Completions { .. } => false,
+            | Self::Completions { .. }
+            | Self::Man { .. } => false,
         };
         if json { Form::Json } else { Form::Text }
     }

@@ -115,6 +115,7 @@ fn dispatch(command: Command, when: When, color: bool) -> Result<Outcome, Failur
         Command::Schema => schema::run().map(done),
         Command::Init(arguments) => init::run(&arguments).map(done),
         Command::Completions { shell } => complete::run(shell).map(done),
+        Command::Man { folder } => complete::manual(folder.as_deref()).map(done),
     }
 }
 
