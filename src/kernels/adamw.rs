@@ -5,7 +5,8 @@
 //! computed by one thread in a fixed order: any number of threads gives the same bits. Nothing is allocated per step.
 //!
 //! The gradient of an embedding comes as rows. An absent row is a row of zeros, so the result is that of dense AdamW to the bit; rows that
-//! never had a gradient have zero moments and only decay, which saves reading those moments.
+//! never had a gradient have zero moments and only decay, which saves reading those moments. Rows that are known never to have one
+//! ([`Rows`]) have no moments and are not visited: what they decay by is put off until [`AdamW::settle`].
 //!
 //! Where the update asks for it, each tensor moves no faster than is safe for it ([`Update::clips_updates`]): StableAdamW, which wants a gradient for every
 //! tensor by itself. Its sums run in another order over rows than over a whole matrix, so that there the two are alike up to rounding.
@@ -13,6 +14,7 @@
 //! Reference: `torch.optim.AdamW` and `torch.nn.utils.clip_grad_norm_`; parity in `tests/training/optimiser.rs`.
 
 mod clipping;
+mod rows;
 
 use std::ops::Range;
 
@@ -22,6 +24,7 @@ use super::group::Group;
 use super::lanes::vectorised;
 
 pub use clipping::{clip_coefficient, gradient_norm};
+pub use rows::Rows;
 
 /// Elements that one thread takes at a time; a boundary of partial sums, so that changing it changes bits.
 const CHUNK: usize = 1 << 16;
@@ -31,14 +34,8 @@ const CHUNK: usize = 1 << 16;
 pub enum Gradient<'a> {
     /// A gradient for every parameter from `start` on.
     Dense { start: usize, values: &'a [f32], group: Group },
-    /// Gradients for some rows of a matrix.
+    /// Gradients for some rows of the matrix that the optimiser was made [with](AdamW::with_rows).
     Rows {
-        /// Where the matrix begins.
-        start: usize,
-        /// Elements in a row.
-        width: usize,
-        /// Rows of the matrix.
-        count: usize,
         /// The rows that have a gradient, ascending, each once.
         rows: &'a [u32],
         /// `(rows.len(), width)`
@@ -91,25 +88,42 @@ impl Update {
     }
 }
 
-/// The optimiser's state: both moments of every parameter, and the number of updates made.
-#[derive(Debug, Clone, Default)]
+/// The optimiser's state: both moments of every parameter that may have a gradient, and the number of updates made.
+#[derive(Debug, Clone)]
 pub struct AdamW {
     first: Vec<f32>,
     second: Vec<f32>,
     updates: u64,
-    /// For the one sparse part: true for rows whose moments may differ from zero.
+    /// The one sparse part.
+    rows: Option<Rows>,
+    /// Of its used rows: true where moments may differ from zero.
     moving_rows: Vec<bool>,
+    /// What its unused rows are still to be multiplied by.
+    pending_decay: f64,
 }
 
 impl AdamW {
     /// The state before the first update of `parameters` parameters.
     #[must_use]
     pub fn new(parameters: usize) -> Self {
+        Self::of(parameters, None)
+    }
+
+    /// [`new`](Self::new) where the gradient of one matrix comes as rows.
+    #[must_use]
+    pub fn with_rows(parameters: usize, rows: Rows) -> Self {
+        Self::of(parameters, Some(rows))
+    }
+
+    fn of(parameters: usize, rows: Option<Rows>) -> Self {
+        let moments = parameters - rows.as_ref().map_or(0, Rows::unused);
         Self {
-            first: vec![0.0; parameters],
-            second: vec![0.0; parameters],
+            first: vec![0.0; moments],
+            second: vec![0.0; moments],
             updates: 0,
+            rows,
             moving_rows: Vec::new(),
+            pending_decay: 1.0,
         }
     }
 
@@ -118,7 +132,28 @@ impl AdamW {
         self.updates
     }
 
-    /// The first and the second moment.
+    /// What unused rows are still to be multiplied by: the product of the decays of the updates since [`settle`](Self::settle).
+    #[must_use]
+    pub fn pending_decay(&self) -> f64 {
+        self.pending_decay
+    }
+
+    /// Says what unused rows are still to be multiplied by, where the parameters come from elsewhere.
+    pub fn set_pending_decay(&mut self, factor: f64) {
+        self.pending_decay = factor;
+    }
+
+    /// Where the moments of the parameters at `place` are. Of the sparse matrix, which is asked for as a whole, these are the used rows' alone.
+    #[must_use]
+    pub fn place_of(&self, place: &Range<usize>) -> Range<usize> {
+        let moved = |at: usize| match &self.rows {
+            Some(rows) if at >= rows.place().end => at - rows.unused(),
+            _ => at,
+        };
+        moved(place.start)..moved(place.end)
+    }
+
+    /// The first and the second moments.
     #[must_use]
     pub fn moments(&self) -> (&[f32], &[f32]) {
         (&self.first, &self.second)
@@ -141,7 +176,8 @@ impl AdamW {
     /// over them.
     ///
     /// # Panics
-    /// When the lengths of parameters, moments and gradients do not belong together, or there is more than one sparse part.
+    /// When the lengths of parameters, moments and gradients do not belong together, there is more than one sparse part, or an unused row has a
+    /// gradient.
     pub fn step(&mut self, parameters: &mut [f32], gradients: &[Gradient<'_>], update: &Update) {
         self.step_telling(parameters, gradients, update, |_, _| {});
     }
@@ -157,7 +193,8 @@ impl AdamW {
         update: &Update,
         mut moved: impl FnMut(&[f32], Range<usize>),
     ) {
-        assert_eq!(parameters.len(), self.first.len(), "one moment for every parameter");
+        let unused = self.rows.as_ref().map_or(0, Rows::unused);
+        assert_eq!(parameters.len() - unused, self.first.len(), "one moment for every parameter");
         assert!(
             gradients.iter().filter(|gradient| matches!(gradient, Gradient::Rows { .. })).count()
                 <= 1,
@@ -173,47 +210,11 @@ impl AdamW {
                     self.step_dense(&mut parameters[range.clone()], start, values, &constants);
                     moved(parameters, range);
                 }
-                Gradient::Rows { start, width, count, rows, values, .. } => {
-                    assert_eq!(values.len(), rows.len() * width, "one gradient for every row");
-                    debug_assert!(rows.is_sorted_by(|left, right| left < right), "rows ascend");
-                    let range = start..start + count * width;
-                    self.mark_moving(range.clone(), width, rows);
-                    let rows_per_chunk = (CHUNK / width).max(1);
-                    let length = rows_per_chunk * width;
-                    let moving = self.moving_rows.par_chunks(rows_per_chunk);
-                    let state = parameters[range.clone()]
-                        .par_chunks_mut(length)
-                        .zip(self.first[range.clone()].par_chunks_mut(length));
-                    let state = state
-                        .zip(self.second[range.clone()].par_chunks_mut(length))
-                        .zip(moving)
-                        .enumerate();
-                    state.for_each(|(chunk, (((parameters, first), second), moving))| {
-                        let from = (chunk * rows_per_chunk) as u32;
-                        let mut next = rows.partition_point(|&row| row < from);
-                        for (row, &moving) in moving.iter().enumerate() {
-                            let place = row * width..(row + 1) * width;
-                            let parameters = &mut parameters[place.clone()];
-                            if !moving {
-                                decay(parameters, &constants);
-                                continue;
-                            }
-                            let (first, second) = (&mut first[place.clone()], &mut second[place]);
-                            if rows.get(next) == Some(&(from + row as u32)) {
-                                update_with_gradient(
-                                    parameters,
-                                    first,
-                                    second,
-                                    &values[next * width..(next + 1) * width],
-                                    &constants,
-                                );
-                                next += 1;
-                            } else {
-                                update_without_gradient(parameters, first, second, &constants);
-                            }
-                        }
-                    });
-                    moved(parameters, range);
+                Gradient::Rows { rows, values, .. } => {
+                    let place = self.matrix().place();
+                    self.step_rows(&mut parameters[place.clone()], rows, values, &constants);
+                    self.pending_decay *= 1.0 - update.learning_rate * update.weight_decay;
+                    moved(parameters, place);
                 }
             }
         }
@@ -227,7 +228,7 @@ impl AdamW {
         gradient: &[f32],
         constants: &Constants,
     ) {
-        let range = start..start + gradient.len();
+        let range = self.place_of(&(start..start + gradient.len()));
         let state =
             parameters.par_chunks_mut(CHUNK).zip(self.first[range.clone()].par_chunks_mut(CHUNK));
         let state =
@@ -235,22 +236,6 @@ impl AdamW {
         state.for_each(|(((parameters, first), second), gradient)| {
             update_with_gradient(parameters, first, second, gradient, constants);
         });
-    }
-
-    /// Keeps [`moving_rows`](Self::moving_rows) right: after a restart it follows from the moments.
-    fn mark_moving(&mut self, range: Range<usize>, width: usize, rows: &[u32]) {
-        if self.moving_rows.is_empty() {
-            let moves = |values: &[f32]| values.iter().any(|&value| value != 0.0);
-            let moments = self.first[range.clone()]
-                .par_chunks(width)
-                .zip(self.second[range].par_chunks(width));
-            moments
-                .map(|(first, second)| moves(first) || moves(second))
-                .collect_into_vec(&mut self.moving_rows);
-        }
-        for &row in rows {
-            self.moving_rows[row as usize] = true;
-        }
     }
 }
 
@@ -346,9 +331,9 @@ fn update_without_gradient(
 }
 
 /// What [`update_without_gradient`] comes to where both moments are zero.
-fn decay(parameters: &mut [f32], constants: &Constants) {
+fn decay(parameters: &mut [f32], keep: f32) {
     for parameter in parameters {
-        *parameter *= constants.keep;
+        *parameter *= keep;
     }
 }
 
@@ -382,11 +367,12 @@ mod tests {
     #[test]
     fn sparse_rows_give_the_bits_of_dense_adamw_over_thousands_of_steps() {
         let (width, count) = (8, 37);
+        let every = || Rows::all(0, width, count);
         let mut random = ChaCha8Rng::seed_from_u64(2);
         let (mut sparse, mut dense) =
             (numbers(START, width * count), numbers(START, width * count));
         let (mut sparse_state, mut dense_state) =
-            (AdamW::new(width * count), AdamW::new(width * count));
+            (AdamW::with_rows(width * count, every()), AdamW::new(width * count));
         for step in 0..4000_u64 {
             // Some rows are touched once, early, so that their moments sink through the denormal range; some never.
             let rows: Vec<u32> = (0..count as u32)
@@ -405,14 +391,7 @@ mod tests {
             }
             sparse_state.step(
                 &mut sparse,
-                &[Gradient::Rows {
-                    start: 0,
-                    width,
-                    count,
-                    rows: &rows,
-                    values: &values,
-                    group: Group::default(),
-                }],
+                &[Gradient::Rows { rows: &rows, values: &values, group: Group::default() }],
                 &UPDATE,
             );
             dense_state.step(
@@ -422,15 +401,9 @@ mod tests {
             );
             if step == 1234 {
                 // A restart in the middle changes nothing, wherever the optimiser stood that goes on.
-                let mut other = AdamW::new(width * count);
-                let gradient = Gradient::Rows {
-                    start: 0,
-                    width,
-                    count,
-                    rows: &[0],
-                    values: &[1.0; 8],
-                    group: Group::default(),
-                };
+                let mut other = AdamW::with_rows(width * count, every());
+                let gradient =
+                    Gradient::Rows { rows: &[0], values: &[1.0; 8], group: Group::default() };
                 other.step(&mut numbers(START, width * count), &[gradient], &UPDATE);
                 let (into_first, into_second) = other.restore(step + 1);
                 into_first.copy_from_slice(&sparse_state.first);

@@ -290,6 +290,12 @@ impl Layout {
         self.embeddings.tokens.clone()
     }
 
+    /// Whether the gradient of the token embedding is rows of tokens that occur.
+    #[must_use]
+    pub fn has_sparse_embedding(&self) -> bool {
+        self.dense().start > self.embedding().start
+    }
+
     /// Everything that has a dense gradient: all but the token embedding, where that is sparse.
     #[must_use]
     pub fn dense(&self) -> Range<usize> {

@@ -18,7 +18,7 @@ pub const PRETRAINING: CodeVersion = CodeVersion { part: "pretraining", version:
 pub const SPLIT: CodeVersion = CodeVersion { part: "split", version: 4 };
 pub const TEMPLATES: CodeVersion = CodeVersion { part: "templates", version: 1 };
 pub const TOKENIZER_TRAINING: CodeVersion = CodeVersion { part: "tokenizer_training", version: 2 };
-pub const TRAINING: CodeVersion = CodeVersion { part: "training", version: 5 };
+pub const TRAINING: CodeVersion = CodeVersion { part: "training", version: 6 };
 
 /// Every version, for the test that watches them.
 pub const ALL: &[CodeVersion] = &[

@@ -69,6 +69,15 @@ impl EncodedSplit {
         self.ids.len()
     }
 
+    /// The tokens that occur, rising, each once.
+    #[must_use]
+    pub fn vocabulary(&self) -> Vec<u32> {
+        let size = self.ids.iter().max().map_or(0, |last| *last as usize + 1);
+        let mut occurs = vec![false; size];
+        self.ids.iter().for_each(|id| occurs[*id as usize] = true);
+        (0..).zip(occurs).filter_map(|(id, occurs)| occurs.then_some(id)).collect()
+    }
+
     /// Where a text lies in the packed vectors.
     ///
     /// # Panics

@@ -11,7 +11,7 @@ use crate::nn::{Batch, ComposedModel, JointModel, LossOptions, Losses, Parameter
 
 use self::buckets::{Bucket, Corrected, buckets};
 use super::adamw::Update;
-use super::engine::{Engine, EngineError, Forward, NO_AVERAGE, StateVector};
+use super::engine::{Engine, EngineError, Forward, NO_AVERAGE, StateVector, trained};
 use crate::nn::kernels::average::newest_share;
 
 /// A joint model on a candle device.
@@ -23,6 +23,8 @@ pub struct CandleEngine {
     buckets: Vec<Bucket>,
     average: Option<Average>,
     updates: u64,
+    /// The rows of the embedding that any batch uses, where the others have no gradient and somebody said which.
+    used_rows: Option<Vec<u32>>,
     activation_checkpointing: bool,
 }
 
@@ -56,6 +58,7 @@ impl CandleEngine {
             buckets: buckets(model.layout().parameters(), model.device())?,
             average: None,
             updates: 0,
+            used_rows: None,
             activation_checkpointing: false,
             model,
         })
@@ -76,6 +79,14 @@ impl CandleEngine {
     fn trained(&self) -> Vec<usize> {
         let parameters = self.model.layout().parameters();
         (0..parameters.len()).filter(|index| parameters[*index].group.trainable).collect()
+    }
+
+    /// The rows of which alone a vector has elements for the parameter of this number, and their width; `None` where it has all.
+    fn rows_of(&self, vector: StateVector, index: usize) -> Option<(&[u32], usize)> {
+        let width = self.model.layout().parameters()[0].shape[1];
+        let rows = self.used_rows.as_deref()?;
+        let has_all = matches!(vector, StateVector::Parameters | StateVector::Average);
+        (index == 0 && !has_all).then_some((rows, width))
     }
 
     /// `(floats,)`
@@ -223,7 +234,14 @@ impl Engine for CandleEngine {
         sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>,
     ) -> std::result::Result<(), EngineError> {
         for index in self.trained() {
-            sink(&self.tensor(vector, index)?.to_vec1::<f32>()?)?;
+            let values = self.tensor(vector, index)?.to_vec1::<f32>()?;
+            match self.rows_of(vector, index) {
+                Some((rows, width)) => {
+                    let row = |row: &u32| &values[*row as usize * width..][..width];
+                    sink(&rows.iter().flat_map(row).copied().collect::<Vec<_>>())?;
+                }
+                None => sink(&values)?,
+            }
         }
         Ok(())
     }
@@ -235,7 +253,16 @@ impl Engine for CandleEngine {
     ) -> std::result::Result<(), EngineError> {
         for index in self.trained() {
             let mut values = vec![0.0; self.model.layout().parameters()[index].range.len()];
-            source(&mut values)?;
+            match self.rows_of(vector, index) {
+                Some((rows, width)) => {
+                    let mut used = vec![0.0; rows.len() * width];
+                    source(&mut used)?;
+                    for (row, used) in rows.iter().zip(used.chunks_exact(width)) {
+                        values[*row as usize * width..][..width].copy_from_slice(used);
+                    }
+                }
+                None => source(&mut values)?,
+            }
             let variable = &self.model.variables()[index];
             let tensor = Tensor::from_vec(values, variable.shape(), variable.device())?;
             match vector {
@@ -256,6 +283,34 @@ impl Engine for CandleEngine {
 
     fn set_updates(&mut self, updates: u64) {
         self.updates = updates;
+    }
+
+    /// Moments lie in memory whole all the same: candle's gradient of an embedding is dense.
+    fn expect_tokens(&mut self, tokens: &[u32]) {
+        let layout = self.model.layout();
+        if layout.has_sparse_embedding() && layout.parameters()[0].group.trainable {
+            let count = layout.parameters()[0].shape[0] as u32;
+            self.used_rows = Some(tokens.iter().copied().filter(|row| *row < count).collect());
+        }
+    }
+
+    fn length(&self, vector: StateVector) -> usize {
+        let all = trained(self);
+        self.rows_of(vector, 0).map_or(all, |(rows, width)| {
+            all - self.model.layout().parameters()[0].range.len() + rows.len() * width
+        })
+    }
+
+    fn set_pending_decay(&mut self, factor: f64) -> std::result::Result<(), EngineError> {
+        if let Some(rows) = self.used_rows.as_deref().filter(|_| factor != 1.0) {
+            let embedding = &self.model.variables()[0];
+            let count = embedding.dim(0)?;
+            let mut factors = vec![factor as f32; count];
+            rows.iter().for_each(|row| factors[*row as usize] = 1.0);
+            let factors = Tensor::from_vec(factors, (count, 1), embedding.device())?;
+            embedding.set(&embedding.as_tensor().broadcast_mul(&factors)?.detach())?;
+        }
+        Ok(())
     }
 
     fn keep_average(&mut self, decay: f64) -> std::result::Result<(), EngineError> {

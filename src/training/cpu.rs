@@ -7,14 +7,14 @@ use crate::nn::{
     Pass, Profile, Workspace, ask_for_large_pages, reserve, room_for,
 };
 
-use super::adamw::{AdamW, Gradient, Update, gradient_norm};
-use super::engine::{Engine, EngineError, Forward, NO_AVERAGE, StateVector};
+use super::adamw::{AdamW, Gradient, Rows, Update, gradient_norm};
+use super::engine::{Engine, EngineError, Forward, NO_AVERAGE, StateVector, trained};
 use crate::nn::kernels::average::{average, newest_share};
 
 /// A joint model on the CPU, on the threads of the current pool.
 ///
 /// Moments and gradients take memory only once a step has been made, and only of what is trained, so that an engine which only predicts is as large as its
-/// model.
+/// model. Rows of the embedding that no text of a training uses have neither; they decay when somebody looks at them.
 #[derive(Debug)]
 pub struct CpuEngine {
     model: JointModel,
@@ -46,13 +46,9 @@ impl CpuEngine {
 
     #[must_use]
     pub fn new(model: JointModel) -> Self {
-        let (gradients, optimiser) =
-            (Gradients::new(&model.layout), AdamW::new(model.layout.len()));
-        // Every step touches all of these, but of the embedding's moments only the rows of tokens that occur.
-        let (dense, (first, second)) = (model.layout.dense(), optimiser.moments());
-        [gradients.dense(), &first[dense.clone()], &second[dense]]
-            .into_iter()
-            .for_each(ask_for_large_pages);
+        let optimiser = optimiser(&model.layout, None);
+        let gradients = Gradients::new(&model.layout);
+        ask_for_large_pages(gradients.dense());
         let groups = model.layout.dense_groups();
         let parts_of = |(group, range): &(Group, Range<usize>)| {
             let group = *group;
@@ -75,13 +71,15 @@ impl CpuEngine {
         Self { workspace, ..self }
     }
 
+    /// The model as the last step left it, or [`settle`](Engine::settle) after that.
     #[must_use]
     pub fn model(&self) -> &JointModel {
         &self.model
     }
 
     #[must_use]
-    pub fn into_model(self) -> JointModel {
+    pub fn into_model(mut self) -> JointModel {
+        self.settle();
         self.model
     }
 
@@ -107,29 +105,41 @@ impl CpuEngine {
         layout: &Layout,
         dense: &[(Group, Range<usize>)],
     ) -> Vec<Gradient<'g>> {
-        let embedding = &layout.parameters()[0];
-        let is_sparse = layout.dense().start > embedding.range.start;
-        let rows = gradients.embedding();
-        let rows = Gradient::Rows {
-            start: embedding.range.start,
-            width: rows.width,
-            count: embedding.shape[0],
-            rows: &rows.ids,
-            values: &rows.rows,
-            group: embedding.group,
-        };
+        let (group, rows) = (layout.parameters()[0].group, gradients.embedding());
+        let rows = Gradient::Rows { rows: &rows.ids, values: &rows.rows, group };
         let dense = dense.iter().map(|(group, range)| Gradient::Dense {
             start: range.start,
             values: gradients.within(range),
             group: *group,
         });
-        let all = is_sparse.then_some(rows).into_iter().chain(dense);
+        let all = layout.has_sparse_embedding().then_some(rows).into_iter().chain(dense);
         all.filter(|gradient| gradient.group().trainable).collect()
     }
 }
 
+/// The state of an optimiser that has made no update.
+///
+/// * `used`: the rows of a sparse embedding that may have a gradient, rising, each once; all where nobody knows
+fn optimiser(layout: &Layout, used: Option<Vec<u32>>) -> AdamW {
+    if !layout.has_sparse_embedding() {
+        return AdamW::new(layout.len());
+    }
+    let embedding = &layout.parameters()[0];
+    let (start, count, width) = (embedding.range.start, embedding.shape[0], embedding.shape[1]);
+    let rows = match used {
+        Some(used) => Rows { start, width, count, used },
+        None => Rows::all(start, width, count),
+    };
+    let optimiser = AdamW::with_rows(layout.len(), rows);
+    // Every step touches all of these, but of the embedding's moments only the rows of tokens that occur.
+    let (dense, (first, second)) = (optimiser.place_of(&layout.dense()), optimiser.moments());
+    [&first[dense.clone()], &second[dense]].into_iter().for_each(ask_for_large_pages);
+    optimiser
+}
+
 impl Forward for CpuEngine {
     fn logits(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EngineError> {
+        self.settle();
         CpuForward { model: &self.model, workspace: &mut self.workspace }.logits(batch)
     }
 }
@@ -212,8 +222,33 @@ impl Engine for CpuEngine {
         Ok(Some(self.model.encode(batch, &mut self.workspace)?.to_vec()))
     }
 
+    fn expect_tokens(&mut self, tokens: &[u32]) {
+        let vocabulary = self.model.spec.vocab_size as u32;
+        let used = tokens.iter().copied().filter(|token| *token < vocabulary).collect();
+        self.optimiser = optimiser(&self.model.layout, Some(used));
+    }
+
+    fn settle(&mut self) {
+        self.optimiser.settle(&mut self.model.parameters);
+    }
+
     fn updates(&self) -> u64 {
         self.optimiser.updates()
+    }
+
+    fn pending_decay(&self) -> f64 {
+        self.optimiser.pending_decay()
+    }
+
+    fn length(&self, vector: StateVector) -> usize {
+        let embedding = &self.model.layout.parameters()[0];
+        match vector {
+            StateVector::FirstMoments | StateVector::SecondMoments if embedding.group.trainable => {
+                let range = &embedding.range;
+                trained(self) - range.len() + self.optimiser.place_of(range).len()
+            }
+            _ => trained(self),
+        }
     }
 
     fn export(
@@ -222,6 +257,12 @@ impl Engine for CpuEngine {
         sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>,
     ) -> Result<(), EngineError> {
         let (first, second) = self.optimiser.moments();
+        let place = |range: &Range<usize>| match vector {
+            StateVector::FirstMoments | StateVector::SecondMoments => {
+                self.optimiser.place_of(range)
+            }
+            StateVector::Parameters | StateVector::Average => range.clone(),
+        };
         let values = match vector {
             StateVector::Parameters => &self.model.parameters,
             StateVector::FirstMoments => first,
@@ -234,7 +275,7 @@ impl Engine for CpuEngine {
             .parameters()
             .iter()
             .filter(|parameter| parameter.group.trainable)
-            .try_for_each(|parameter| sink(&values[parameter.range.clone()]))?)
+            .try_for_each(|parameter| sink(&values[place(&parameter.range)]))?)
     }
 
     fn import(
@@ -242,6 +283,16 @@ impl Engine for CpuEngine {
         vector: StateVector,
         source: &mut dyn FnMut(&mut [f32]) -> std::io::Result<()>,
     ) -> Result<(), EngineError> {
+        let parameters = self.model.layout.parameters().iter();
+        let trained = parameters.filter(|parameter| parameter.group.trainable);
+        let places: Vec<Range<usize>> = match vector {
+            StateVector::FirstMoments | StateVector::SecondMoments => {
+                trained.map(|parameter| self.optimiser.place_of(&parameter.range)).collect()
+            }
+            StateVector::Parameters | StateVector::Average => {
+                trained.map(|parameter| parameter.range.clone()).collect()
+            }
+        };
         let (first, second) = self.optimiser.restore(self.optimiser.updates());
         let values = match vector {
             StateVector::Parameters => &mut self.model.parameters,
@@ -249,20 +300,21 @@ impl Engine for CpuEngine {
             StateVector::SecondMoments => second,
             StateVector::Average => &mut self.average.as_mut().expect(NO_AVERAGE).values,
         };
-        self.model
-            .layout
-            .parameters()
-            .iter()
-            .filter(|parameter| parameter.group.trainable)
-            .try_for_each(|parameter| source(&mut values[parameter.range.clone()]))?;
+        places.into_iter().try_for_each(|place| source(&mut values[place]))?;
         if vector == StateVector::Parameters {
             self.model.weights_changed();
+            self.optimiser.set_pending_decay(1.0);
         }
         Ok(())
     }
 
     fn set_updates(&mut self, updates: u64) {
         self.optimiser.restore(updates);
+    }
+
+    fn set_pending_decay(&mut self, factor: f64) -> Result<(), EngineError> {
+        self.optimiser.set_pending_decay(factor);
+        Ok(())
     }
 
     fn keep_average(&mut self, decay: f64) -> Result<(), EngineError> {

@@ -66,8 +66,33 @@ pub trait Engine: Forward {
     /// As [`accumulate`](Self::accumulate).
     fn fixed_states(&mut self, batch: &Batch) -> Result<Option<Vec<f32>>, EngineError>;
 
+    /// Says before the first step which tokens occur in any of the batches to come, rising, each once. Others have no gradient, so that an engine need
+    /// not keep moments of them, and may put off their decay until [`settle`](Self::settle). One that does not mind may ignore this.
+    fn expect_tokens(&mut self, _tokens: &[u32]) {}
+
+    /// Brings the parameters up to date where something was put off. [`logits`](Forward::logits) does so, too.
+    fn settle(&mut self) {}
+
+    /// What the rows of tokens that are not expected are still to be multiplied by.
+    fn pending_decay(&self) -> f64 {
+        1.0
+    }
+
+    /// Says what those rows are still to be multiplied by, after parameters were imported. An engine that puts nothing off multiplies at once.
+    ///
+    /// # Errors
+    /// When a device operation fails.
+    fn set_pending_decay(&mut self, _factor: f64) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// The number of updates that the optimiser has made.
     fn updates(&self) -> u64;
+
+    /// How many elements a vector of the state has.
+    fn length(&self, _vector: StateVector) -> usize {
+        trained(self)
+    }
 
     /// Hands out all elements of a vector of the state, in order, in slices of any length.
     ///
@@ -116,12 +141,13 @@ pub(super) const NO_AVERAGE: &str = "the average is kept before it is asked for"
 
 /// How many numbers an engine trains.
 #[must_use]
-pub fn trained(engine: &dyn Engine) -> usize {
+pub fn trained(engine: &(impl Engine + ?Sized)) -> usize {
     let trained = engine.parameters().iter().filter(|parameter| parameter.group.trainable);
     trained.map(|parameter| parameter.range.len()).sum()
 }
 
-/// A vector of the state with an element for every number that is trained: the others are as the model began.
+/// A vector of the state with an element for every number that is trained: the others are as the model began. Moments have none for rows of tokens
+/// that are not [expected](Engine::expect_tokens).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateVector {
     Parameters,

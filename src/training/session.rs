@@ -114,8 +114,10 @@ impl<'a> Session<'a> {
         if let (Some(folder), None) = (storage.saved, &states) {
             observer.notice(&Notice::StatesBusy { folder: folder.to_path_buf() });
         }
-        if let Some(decay) = recipe.ema {
-            engine.keep_average(decay)?;
+        match recipe.ema {
+            Some(decay) => engine.keep_average(decay)?,
+            // The average of a weight that only decays is no product of factors: there every row takes part in every step.
+            None => engine.expect_tokens(&data.train.vocabulary()),
         }
         let search = Search { training: &training, last_step, observer };
         let start = search.start(states.as_ref(), shorter.as_ref(), engine)?;

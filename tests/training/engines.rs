@@ -28,7 +28,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/training").join(name)
 }
 
-fn model() -> JointModel {
+pub fn model() -> JointModel {
     let spec =
         EncoderSpec::from_json(&std::fs::read_to_string(fixture("config.json")).expect("a file"))
             .expect("a configuration");
@@ -68,7 +68,7 @@ fn read(name: &str) -> BTreeMap<String, Vec<f64>> {
     values.collect()
 }
 
-fn batches() -> Vec<Batch> {
+pub fn batches() -> Vec<Batch> {
     let tensors = read("batches.safetensors");
     let numbers = |step: u64, name: &str| {
         tensors[&format!("{step}.{name}")].iter().map(|value| *value as u32).collect::<Vec<_>>()
@@ -82,7 +82,7 @@ fn batches() -> Vec<Batch> {
 }
 
 /// All sequences of some of the batches, as a split.
-fn split(batches: std::ops::Range<usize>) -> EncodedSplit {
+pub fn split(batches: std::ops::Range<usize>) -> EncodedSplit {
     let mut split = EncodedSplit::default();
     for batch in &self::batches()[batches] {
         for bounds in batch.bounds().windows(2) {
@@ -102,11 +102,11 @@ fn labels() -> LabelSet {
     LabelSet::of(["X", "Y", "Z"])
 }
 
-fn candle() -> CandleEngine {
+pub fn candle() -> CandleEngine {
     CandleEngine::new(&model(), &Device::Cpu, DType::F32).expect("an engine")
 }
 
-fn weights(engine: &dyn Engine) -> Vec<f32> {
+pub fn weights(engine: &dyn Engine) -> Vec<f32> {
     let mut weights = Vec::new();
     let exported = engine.export(pipeline::training::StateVector::Parameters, &mut |values| {
         weights.extend_from_slice(values);
@@ -116,7 +116,7 @@ fn weights(engine: &dyn Engine) -> Vec<f32> {
     weights
 }
 
-fn bits(values: &[f32]) -> Vec<u32> {
+pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
@@ -216,7 +216,7 @@ fn twenty_steps_in_candles_operations_are_those_of_torch() {
 }
 
 /// 24 sequences in batches of 4 for two epochs, with every part of the recipe in use.
-fn recipe() -> Recipe {
+pub fn recipe() -> Recipe {
     Recipe {
         epochs: 2,
         batch_size: 4,
@@ -229,7 +229,7 @@ fn recipe() -> Recipe {
     }
 }
 
-fn run(
+pub fn run(
     engine: &mut dyn Engine,
     recipe: &Recipe,
     storage: Storage<'_>,
@@ -250,7 +250,7 @@ fn run(
     )
 }
 
-fn undisturbed(recipe: &Recipe) -> (Vec<f32>, Trained) {
+pub fn undisturbed(recipe: &Recipe) -> (Vec<f32>, Trained) {
     let mut engine = CpuEngine::new(model());
     let trained = run(&mut engine, recipe, Storage::default(), &()).expect("it trains");
     (weights(&engine), trained)

@@ -124,8 +124,8 @@ fn a_header_that_claims_terabytes_is_refused_before_anything_is_allocated() {
     let bytes = fs::read(&newest).expect("a file");
     let mut long_header = bytes.clone();
     long_header[12..20].copy_from_slice(&(1_u64 << 42).to_le_bytes());
-    let mut huge = br#"{"rows":0,"vectors":3,"elements":1000000000000,"state":null}"#.to_vec();
-    let mut many = b"pltrain\0\x02\0\0\0".to_vec();
+    let mut huge = br#"{"rows":0,"tasks":0,"lengths":[1000000000000,1000000000000],"pending_decay":1.0,"state":null}"#.to_vec();
+    let mut many = b"pltrain\0\x03\0\0\0".to_vec();
     many.extend((huge.len() as u64).to_le_bytes());
     many.append(&mut huge);
     many.extend(*blake3::hash(&many).as_bytes());
@@ -576,9 +576,11 @@ fn a_file_with_another_number_of_vectors_is_not_loaded() {
     let mut toy = Toy::new();
     let elements: usize = toy.parameters().iter().map(|parameter| parameter.range.len()).sum();
     for vectors in [0, 2, 4] {
-        let header =
-            format!(r#"{{"rows":0,"vectors":{vectors},"elements":{elements},"state":null}}"#);
-        let mut content = b"pltrain\0\x02\0\0\0".to_vec();
+        let lengths = vec![elements; vectors];
+        let header = format!(
+            r#"{{"rows":0,"tasks":0,"lengths":{lengths:?},"pending_decay":1.0,"state":null}}"#
+        );
+        let mut content = b"pltrain\0\x03\0\0\0".to_vec();
         content.extend((header.len() as u64).to_le_bytes());
         content.extend(header.as_bytes());
         content.resize(content.len() + vectors * elements * 4, 0);

@@ -7,5 +7,6 @@ mod killed;
 mod optimiser;
 mod recipe;
 mod resume;
+mod rows;
 mod stopping;
 mod toy;

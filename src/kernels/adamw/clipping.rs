@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{AdamW, CHUNK, Constants, Gradient, Update, normal_or_zero};
+use super::{AdamW, CHUNK, Constants, Gradient, Rows, Update, normal_or_zero};
 use crate::lanes::vectorised;
 
 /// Independent accumulators of a partial sum.
@@ -37,7 +37,7 @@ impl AdamW {
         let constants = Constants::new(&update, self.updates);
         let (sum, count) = match *gradient {
             Gradient::Dense { start, values, .. } => {
-                let second = &self.second[start..start + values.len()];
+                let second = &self.second[self.place_of(&(start..start + values.len()))];
                 let sum = sum_over(values.len().div_ceil(CHUNK), |number| {
                     let place = chunk(number, values.len());
                     sum_of_ratios(&second[place.clone()], &values[place], &constants)
@@ -45,9 +45,12 @@ impl AdamW {
                 (sum, values.len())
             }
             // Rows without a gradient add nothing, but count.
-            Gradient::Rows { start, width, count, rows, values, .. } => {
+            Gradient::Rows { rows, values, .. } => {
+                let matrix @ Rows { start, width, count, .. } = self.matrix();
+                let width = *width;
                 let sum = sum_over(rows.len(), |number| {
-                    let second = &self.second[start + rows[number] as usize * width..][..width];
+                    let second = start + matrix.number(rows[number]) * width;
+                    let second = &self.second[second..][..width];
                     sum_of_ratios(second, &values[number * width..][..width], &constants)
                 });
                 (sum, count * width)
@@ -147,7 +150,7 @@ mod tests {
             gradient_scale: 1.0,
             clips_updates: true,
         };
-        let mut state = AdamW::new(4);
+        let mut state = AdamW::with_rows(4, Rows::all(0, 2, 2));
         let (first, second) = state.restore(99);
         first.fill(1.0);
         second.fill(1.0);
@@ -161,14 +164,7 @@ mod tests {
         assert!(
             (rate(2, &[10.0, 10.0]) - 1.0 / (100.0_f64 / 1.99 * 0.633_967_6).sqrt()).abs() < 1e-6
         );
-        let rows = Gradient::Rows {
-            start: 0,
-            width: 2,
-            count: 2,
-            rows: &[1],
-            values: &[10.0, 10.0],
-            group: Group::default(),
-        };
+        let rows = Gradient::Rows { rows: &[1], values: &[10.0, 10.0], group: Group::default() };
         let dense = rate(0, &[0.0, 0.0, 10.0, 10.0]);
         assert!((state.clipped(update, &rows).learning_rate - dense).abs() < 1e-12);
     }

@@ -8,7 +8,7 @@ use crate::training::{Dtype, Recipe};
 /// texts are as long as they may be.
 ///
 /// The parameters take 16 bytes each: weights, gradients and both moments of AdamW, or 4 where the encoder is not trained; 4 more where they are averaged; with `dtype = "bf16"` the weights of linear layers 4 more, for products in
-/// both directions. A batch takes what the forward keeps for the backward, and
+/// both directions. Rows of the embedding that no text uses take 4 in truth, but sizes do not say how many these are. A batch takes what the forward keeps for the backward, and
 /// temporaries: for one micro-batch, however many are accumulated.
 ///
 /// Per token, in floats of 4 bytes (hidden h, intermediate i, expanded e, heads a, layers n, labels l), what [`Workspace`](crate::nn::Workspace) holds:

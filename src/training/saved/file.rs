@@ -4,7 +4,7 @@
 //! magic 8 | version 4 | header length 8 | header (JSON) | history rows | vectors of f32 | BLAKE3 of all before 32
 //! ```
 //!
-//! All numbers are little-endian. The header says how many rows, vectors and elements follow, and a reader holds that against the file's
+//! All numbers are little-endian. The header says how many rows, and vectors of which lengths, follow, and a reader holds that against the file's
 //! length before it allocates or reads anything. Writing goes from the training's own buffers through a small staging buffer into a temporary
 //! file, which is synchronised and then renamed, and its folder synchronised: whenever the process dies, the old file or the new one is there.
 
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::engine::{Engine, EngineError, StateVector, trained};
+use super::super::engine::{Engine, EngineError, StateVector};
 use super::super::history::Row;
 use super::super::state::State;
 use crate::base::disk::crash::crash_point;
@@ -24,7 +24,7 @@ use crate::base::disk::regular;
 use crate::nn::zeros;
 
 const MAGIC: [u8; 8] = *b"pltrain\0";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const PREFIX: u64 = 8 + 4 + 8;
 const DIGEST: u64 = 32;
 /// A header holds numbers and names only; a longer one is no header.
@@ -85,20 +85,20 @@ impl SaveError {
 struct Header {
     rows: u64,
     /// Whose losses a row has.
-    #[serde(default = "two")]
     tasks: u64,
-    vectors: u64,
-    elements: u64,
+    /// Elements of each vector. Moments may have fewer than parameters.
+    lengths: Vec<u64>,
+    /// See [`Engine::pending_decay`].
+    pending_decay: f64,
     /// Absent in a file of weights alone.
     state: Option<State>,
 }
 
-/// As files have it that do not say.
-fn two() -> u64 {
-    2
-}
-
 impl Header {
+    fn of_weights(length: usize, pending_decay: f64) -> Self {
+        Self { rows: 0, tasks: 0, lengths: vec![length as u64], pending_decay, state: None }
+    }
+
     fn history_length(&self) -> Option<u64> {
         // A model has as many heads at most as somebody names.
         let tasks = u16::try_from(self.tasks).ok()?;
@@ -107,8 +107,7 @@ impl Header {
 
     fn body_length(&self) -> Option<u64> {
         let rows = self.history_length()?;
-        let vectors = self.vectors.checked_mul(self.elements)?.checked_mul(4)?;
-        rows.checked_add(vectors)
+        self.lengths.iter().try_fold(rows, |sum, length| sum.checked_add(length.checked_mul(4)?))
     }
 }
 
@@ -123,9 +122,14 @@ pub fn write(
     engine: &dyn Engine,
 ) -> Result<blake3::Hash, SaveError> {
     let vectors = engine.vectors();
-    write_vectors(path, Some(state), history, elements(engine), vectors.len(), &|index, sink| {
-        engine.export(vectors[index], sink)
-    })
+    let header = Header {
+        rows: history.len() as u64,
+        tasks: history.first().map_or(0, |row| row.losses.len()) as u64,
+        lengths: vectors.iter().map(|vector| engine.length(*vector) as u64).collect(),
+        pending_decay: engine.pending_decay(),
+        state: Some(state.clone()),
+    };
+    write_vectors(path, &header, history, &|index, sink| engine.export(vectors[index], sink))
 }
 
 /// Writes the parameters alone to `path`, and returns the digest by which they are known.
@@ -133,9 +137,9 @@ pub fn write(
 /// # Errors
 /// As [`write`].
 pub fn write_weights(path: &Path, engine: &dyn Engine) -> Result<blake3::Hash, SaveError> {
-    write_vectors(path, None, &[], elements(engine), 1, &|_, sink| {
-        engine.export(StateVector::Parameters, sink)
-    })
+    let length = engine.length(StateVector::Parameters);
+    let header = Header::of_weights(length, engine.pending_decay());
+    write_vectors(path, &header, &[], &|_, sink| engine.export(StateVector::Parameters, sink))
 }
 
 /// As [`write_weights`], for parameters that are no longer the engine's.
@@ -143,7 +147,8 @@ pub fn write_weights(path: &Path, engine: &dyn Engine) -> Result<blake3::Hash, S
 /// # Errors
 /// As [`write`].
 pub fn write_values(path: &Path, values: &[f32]) -> Result<blake3::Hash, SaveError> {
-    write_vectors(path, None, &[], values.len() as u64, 1, &|_, sink| Ok(sink(values)?))
+    let header = Header::of_weights(values.len(), 1.0);
+    write_vectors(path, &header, &[], &|_, sink| Ok(sink(values)?))
 }
 
 /// Writes what an open file holds to `path`.
@@ -166,21 +171,13 @@ type Export<'a> =
 
 fn write_vectors(
     path: &Path,
-    state: Option<&State>,
+    header: &Header,
     history: &[Row],
-    elements: u64,
-    vectors: usize,
     export: Export<'_>,
 ) -> Result<blake3::Hash, SaveError> {
     let failed = |error| failed_to_write(path, error);
-    let header = Header {
-        rows: history.len() as u64,
-        tasks: history.first().map_or(0, |row| row.losses.len()) as u64,
-        vectors: vectors as u64,
-        elements,
-        state: state.cloned(),
-    };
-    let header = serde_json::to_vec(&header).expect("plain data");
+    let Header { lengths, .. } = header;
+    let header = serde_json::to_vec(header).expect("plain data");
     put(path, |file| {
         let mut sink = Digesting { file, hasher: blake3::Hasher::new() };
         let mut prefix = Vec::with_capacity(PREFIX as usize + header.len());
@@ -192,7 +189,7 @@ fn write_vectors(
         let rows: Vec<u8> = history.iter().flat_map(|row| row.to_bytes()).collect();
         sink.write(&rows).map_err(failed)?;
         let mut staged = Vec::with_capacity(STAGED * 4);
-        for vector in 0..vectors {
+        for (vector, length) in lengths.iter().enumerate() {
             let mut written = 0_u64;
             let exported = export(vector, &mut |values| {
                 written += values.len() as u64;
@@ -208,7 +205,7 @@ fn write_vectors(
                 EngineError::Io(error) => failed(error),
                 other => other.into(),
             })?;
-            assert_eq!(written, elements, "an engine exports every element");
+            assert_eq!(written, *length, "an engine exports every element");
         }
         let digest = sink.hasher.finalize();
         sink.file.write_all(digest.as_bytes()).map_err(failed)?;
@@ -243,10 +240,6 @@ fn put<T>(
 
 /// How temporary files begin, so that those of a killed process are known.
 pub(super) const TEMPORARY: &str = ".writing-";
-
-fn elements(engine: &dyn Engine) -> u64 {
-    trained(engine) as u64
-}
 
 struct Digesting<'a> {
     file: &'a mut File,
@@ -345,19 +338,23 @@ impl Verified {
     /// Fills the engine's parameters, and its moments where the file has them.
     ///
     /// # Errors
-    /// [`SaveError::Foreign`] when the engine has another number of parameters.
+    /// [`SaveError::Foreign`] when the engine has another number of parameters or moments.
     pub fn load(&mut self, engine: &mut dyn Engine) -> Result<(), SaveError> {
-        let (vectors, all) = (self.header.vectors as usize, engine.vectors());
+        let Header { lengths, pending_decay, .. } = &self.header;
+        let (pending_decay, all) = (*pending_decay, engine.vectors());
+        let vectors = &all[..lengths.len().min(all.len())];
+        let expected = vectors.iter().map(|vector| engine.length(*vector) as u64);
         // Weights alone are the first of them.
-        if self.header.elements != elements(engine) || ![1, all.len()].contains(&vectors) {
+        if !expected.eq(lengths.iter().copied()) || ![1, all.len()].contains(&lengths.len()) {
             return Err(SaveError::Foreign { path: self.path.clone() });
         }
         self.seek(self.body + self.header.history_length().unwrap_or_default())?;
         let mut staged = vec![0; STAGED * 4];
-        for &vector in &all[..vectors] {
+        for &vector in vectors {
             let file = &mut self.file;
             engine.import(vector, &mut |values| read_floats(file, values, &mut staged))?;
         }
+        engine.set_pending_decay(pending_decay)?;
         if let Some(state) = &self.header.state {
             engine.set_updates(state.updates);
         }
@@ -369,12 +366,13 @@ impl Verified {
     /// # Errors
     /// When the file cannot be read.
     pub fn parameters(&mut self) -> Result<Vec<f32>, SaveError> {
-        if self.header.vectors == 0 {
-            return Err(SaveError::Foreign { path: self.path.clone() });
-        }
+        // Weights are kept when they have been evaluated, which leaves nothing pending.
+        let length = match self.header.lengths.first() {
+            Some(length) if self.header.pending_decay == 1.0 => *length as usize,
+            _ => return Err(SaveError::Foreign { path: self.path.clone() }),
+        };
         self.seek(self.body + self.header.history_length().unwrap_or_default())?;
-        let mut values =
-            zeros(self.header.elements as usize, "the best weights").map_err(EngineError::from)?;
+        let mut values = zeros(length, "the best weights").map_err(EngineError::from)?;
         let read = read_floats(&mut self.file, &mut values, &mut vec![0; STAGED * 4]);
         read.map_err(|error| SaveError::io("read", &self.path, error))?;
         Ok(values)
@@ -426,7 +424,7 @@ pub(super) fn peek(path: &Path) -> Option<State> {
 
 /// Whether a file of weights has the right length; it need not be whole.
 pub(super) fn seems_to_hold_weights(path: &Path) -> bool {
-    header(path).is_some_and(|header| header.vectors > 0)
+    header(path).is_some_and(|header| !header.lengths.is_empty())
 }
 
 fn header(path: &Path) -> Option<Header> {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::super::engine::{EngineError, StateVector, trained};
+use super::super::engine::{EngineError, StateVector};
 use super::super::error::TrainError;
 use super::super::observer::Notice;
 use super::super::saved::{BestWeights, WAITING_BYTES};
@@ -22,7 +22,7 @@ impl Session<'_> {
         step: u64,
     ) -> Result<(Option<String>, BestWeights), TrainError> {
         let last = &self.last_save;
-        let elements = trained(self.engine);
+        let elements = self.engine.length(StateVector::Parameters);
         let may_wait = size_of::<f32>() as u64 * elements as u64 <= WAITING_BYTES;
         if let Some(states) = &self.states
             && (!may_wait || self.storage.cadence.affords(last.at.elapsed(), last.cost))
@@ -96,6 +96,12 @@ impl Session<'_> {
 
     /// Leaves the weights that the recipe asks for in the engine.
     pub(super) fn take_result(&mut self) -> Result<(), TrainError> {
+        let taken = self.take_weights();
+        self.engine.settle();
+        taken
+    }
+
+    fn take_weights(&mut self) -> Result<(), TrainError> {
         let last_is_best = self.state.best.as_ref().is_none_or(|best| best.step == self.state.step);
         if last_is_best && self.recipe.ema.is_none() {
             return Ok(());
