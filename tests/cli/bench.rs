@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{World, snapshot};
+use crate::world::{OF_LINES, World, snapshot};
 
 #[test]
 fn a_training_step_of_an_experiment_is_measured_before_and_after_its_run() {
@@ -67,6 +67,23 @@ fn texts_of_a_length_and_layers_computed_again_are_measured_when_asked_for() {
             && part("update", "optimiser"),
         "{found}"
     );
+}
+
+#[test]
+fn texts_that_have_labels_for_one_head_alone_are_measured_with_that_head() {
+    let entities =
+        r#"{"text": "node7 lost power", "entities": [{"start": 0, "end": 5, "label": "NODE"}]}"#;
+    let classes = r#"{"text": "node7 lost power", "entities": [], "anomaly": 1}"#;
+    for line in [entities, classes] {
+        let world = World::empty();
+        world.write("experiments/one.toml", OF_LINES);
+        world.write("experiments/lines.jsonl", line);
+        let run = world.pipeline(["run", "experiments/one.toml", "--set", "train.epochs=1"]);
+        assert_eq!(run.code, Some(0), "{run}");
+        let bench = world.pipeline(["bench", "experiments/one.toml", "--steps", "1", "--json"]);
+        assert_eq!(bench.code, Some(0), "{bench}");
+        assert_eq!(bench.json()["synthetic"], json!(false), "{bench}");
+    }
 }
 
 #[test]

@@ -138,6 +138,7 @@ struct Prepared {
     /// With an entry of the vocabulary for each token that there is.
     encoder: EncoderSpec,
     labels: LabelSet,
+    tasks: CorpusTasks,
     warm_up: EncodedSplit,
     split: EncodedSplit,
 }
@@ -160,7 +161,7 @@ impl Prepared {
         let per_step = recipe.batch_size.saturating_mul(recipe.gradient_accumulation);
         let sequences = per_step.saturating_mul(workload.steps + WARM_UP);
         let longest = match &data {
-            Some((split, _)) => {
+            Some(Texts { split, .. }) => {
                 (0..split.sequences()).map(|row| split.length_of(row)).max().unwrap_or(0)
             }
             None => workload.length.unwrap_or(SYNTHETIC_LENGTH),
@@ -171,24 +172,26 @@ impl Prepared {
             ))
             .help("take fewer steps, smaller batches or shorter texts"));
         }
-        let (pool, labels) = match data {
-            Some((split, labels)) => {
+        let Texts { split: pool, labels, tasks } = match data {
+            Some(data) => {
+                let split = &data.split;
                 let entries = split.ids.iter().max().map_or(0, |id| *id as usize + 1);
                 let least = encoder.vocab_size.max(entries);
                 encoder = encoder.with_vocab_size(least);
-                (split, labels)
+                data
             }
             None => {
                 let types: Vec<String> =
                     (0..Sizes::LABELS / 2).map(|kind| kind.to_string()).collect();
                 let labels = LabelSet::of(types.iter().map(String::as_str));
-                (synthetic_split(sequences, encoder.vocab_size, workload.length), labels)
+                let split = synthetic_split(sequences, encoder.vocab_size, workload.length);
+                Texts { split, labels, tasks: CorpusTasks::default() }
             }
         };
         let rows: Vec<u32> = (0..sequences).map(|row| (row % pool.sequences()) as u32).collect();
         let (warm_up, rows) = rows.split_at(per_step * WARM_UP);
         let (warm_up, split) = (select(&pool, warm_up), select(&pool, rows));
-        Ok(Self { encoder, labels, warm_up, split })
+        Ok(Self { encoder, labels, tasks, warm_up, split })
     }
 
     fn tokens_per_step(&self, steps: usize) -> f64 {
@@ -205,7 +208,7 @@ impl Prepared {
         say("measuring matrix products");
         let mut rates = matrix_rates(&self.encoder, tokens_per_batch, workload.instructions())?;
         say("drawing weights");
-        let (labels, of_corpus) = (&self.labels, &CorpusTasks::default());
+        let Self { labels, tasks: of_corpus, .. } = self;
         let data = Data { train: &self.split, validation: None, labels, tasks: of_corpus };
         let tasks = recipe.tasks(data);
         let heads = tasks::heads(&tasks);
@@ -285,13 +288,23 @@ impl Observer for Steps<'_> {
     }
 }
 
-fn real_data(folder: &Path) -> Result<(EncodedSplit, LabelSet), Problem<()>> {
+/// What a training reads of an experiment's texts, or of those made up instead.
+struct Texts {
+    split: EncodedSplit,
+    labels: LabelSet,
+    tasks: CorpusTasks,
+}
+
+fn real_data(folder: &Path) -> Result<Texts, Problem<()>> {
     let encoded = Encoded::open(folder).map_err(Problem::of)?;
     let split = encoded.tokens(Split::Train).map_err(Problem::of)?;
     if split.is_empty() {
         return Err(Problem::of("the training split is empty"));
     }
-    Ok((split, encoded.labels))
+    // As `train`: where no text has an entity, a tagging head would have one label and nothing to learn.
+    let tagging = encoded.tasks.tagging && !encoded.labels.types().is_empty();
+    let tasks = CorpusTasks { tagging, ..encoded.tasks };
+    Ok(Texts { split, labels: encoded.labels, tasks })
 }
 
 /// Seconds of a step where there are any, by the names of passes and parts.
