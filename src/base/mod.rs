@@ -10,6 +10,7 @@ pub mod problem;
 pub mod rng;
 pub(crate) mod shell;
 pub mod toml;
+pub mod topic;
 pub mod units;
 pub(crate) mod visible;
 

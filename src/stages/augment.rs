@@ -11,7 +11,7 @@ use super::{facts, versions};
 use crate::base::problem::Problem;
 use crate::engine::stage::{
     CodeVersion, Context, Facts, InputFacts, ParameterProblem, Remark, SourceFile, Stage,
-    StageError, Survey, SurveyInputs,
+    StageError, Survey, SurveyInputs, Usage,
 };
 use crate::stages::artifacts::CorpusFiles;
 use crate::stages::artifacts::known::{self, Texts};
@@ -162,6 +162,13 @@ const ROUNDING: f64 = 1e-9;
 
 impl Stage for Augment {
     const KIND: &'static str = "augment";
+    const USAGE: Usage = Usage {
+        when: "When labelled texts are few or a class is rare; hold it against a training without it, since it does not always help.",
+        snippet: r#"[stage.augment]
+corpus        = "@corpus"          # `tokenize` takes "@augment" then
+swap_entities = 0.5
+oversample    = { anomaly = "balanced" }"#,
+    };
     const CODE: &'static [CodeVersion] = &[versions::AUGMENT];
     type Inputs = AugmentInputs;
     type Output = CorpusFiles;

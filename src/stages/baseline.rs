@@ -15,7 +15,7 @@ use super::scoring::{Answered, shown_with};
 use super::{corpus_caveats, facts, versions};
 use crate::engine::stage::{
     CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError, Survey,
-    SurveyInputs, UndefinedMetrics, Unread, Which,
+    SurveyInputs, UndefinedMetrics, Unread, Usage, Which,
 };
 use crate::stages::artifacts::{CorpusFiles, Evaluation, Origin};
 use crate::tasks::Contents;
@@ -49,6 +49,13 @@ crate::inputs! {
 
 impl Stage for Baseline {
     const KIND: &'static str = "baseline";
+    const USAGE: Usage = Usage {
+        when: "Whenever a score is to mean something: a model that is no better than equal texts or n-grams has not earned its cost.",
+        snippet: r#"[stage.baseline]
+method = "linear"
+corpus = "@corpus"
+split  = "test"                    # that of `evaluate`"#,
+    };
     const CODE: &'static [CodeVersion] =
         &[versions::BASELINE, versions::METRICS, versions::EVALUATION, versions::CAVEATS];
     const ASIDE: bool = true;

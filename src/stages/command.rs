@@ -17,7 +17,7 @@ use super::reading::{Part, Push, Reading};
 use super::{splits, versions, watched};
 use crate::engine::stage::{
     Artifact as _, CodeVersion, Context, InputFacts, InputFolders, Inputs, Outputs,
-    ParameterProblem, Port, SourceFile, Stage, StageError, StageKind,
+    ParameterProblem, Port, SourceFile, Stage, StageError, StageKind, Usage,
 };
 use crate::stages::artifacts::{CorpusFiles, Files, ForeignScores, files};
 use crate::text::readers::{Format, Heads, Options};
@@ -72,6 +72,15 @@ const ENVIRONMENT: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
 
 impl Stage for Command {
     const KIND: &'static str = "command";
+    const USAGE: Usage = Usage {
+        when: "When a step is a program of your own, such as a script that cleans a corpus or scores texts in another way.",
+        snippet: r#"[stage.clean]
+kind    = "command"
+corpus  = "@corpus"
+run     = ["python", "clean.py", "{in.corpus}", "{out}"]
+output  = "corpus"
+sources = ["clean.py"]"#,
+    };
     const CODE: &'static [CodeVersion] = &[versions::COMMAND, versions::JSONL];
     const ASIDE: bool = true;
     type Inputs = Anything;

@@ -14,7 +14,7 @@ use super::train::useful_threads;
 use super::{corpus_caveats, facts, versions};
 use crate::engine::stage::{
     Caveat, CodeVersion, Context, Facts, InputFacts, InputFolders, ParameterProblem, Resources,
-    Stage, StageError, Survey, SurveyInputs, Threads, UndefinedMetrics, Unread,
+    Stage, StageError, Survey, SurveyInputs, Threads, UndefinedMetrics, Unread, Usage,
 };
 use crate::stages::artifacts::{
     Artifact as _, Checkpoint, Encoded, Evaluation, Origin, files, known,
@@ -96,6 +96,14 @@ crate::inputs! {
 
 impl Stage for Evaluate {
     const KIND: &'static str = "evaluate";
+    const USAGE: Usage = Usage {
+        when: "Always, for scores: on `validation` while you choose among settings, and on `test` once you have chosen.",
+        snippet: r#"[stage.evaluate]
+model     = "@train"
+data      = "@tokenize"
+split     = "test"
+baselines = ["@baseline"]          # may be left out"#,
+    };
     const CODE: &'static [CodeVersion] =
         &[versions::MODEL, versions::METRICS, versions::EVALUATION, versions::CAVEATS];
     type Inputs = EvaluateInputs;

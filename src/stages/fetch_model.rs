@@ -21,7 +21,7 @@ use crate::base::visible;
 use crate::engine::stage::{
     Artifact as _, CodeVersion, Content, Context, Facts, HubCommit, InputFacts, Inspection,
     ParameterProblem, Progress, Remark, Source, SourceFile, SourceProblem, Stage, StageError,
-    Survey, SurveyInputs,
+    Survey, SurveyInputs, Usage,
 };
 use crate::hub::{self, Client, HubError, Options};
 use crate::nn::{ConfigError, EncoderSpec, JointModel};
@@ -133,6 +133,12 @@ crate::inputs! {
 
 impl Stage for FetchModel {
     const KIND: &'static str = "fetch_model";
+    const USAGE: Usage = Usage {
+        when: "Nearly always: a pretrained encoder, from the hub or from a folder, needs far fewer labelled texts than random weights.",
+        snippet: r#"[stage.fetch_model]
+repo     = "answerdotai/ModernBERT-base"
+revision = "main"                  # the first run pins its commit"#,
+    };
     const CODE: &'static [CodeVersion] = &[];
     type Inputs = NoInputs;
     type Output = Backbone;

@@ -16,7 +16,7 @@ use super::{facts, groups};
 use crate::base::rng::Rng;
 use crate::engine::stage::{
     CodeVersion, Content, Context, Facts, InputFacts, Inspection, ParameterProblem, Remark,
-    SourceFile, SourceProblem, Stage, StageError, Survey, SurveyInputs,
+    SourceFile, SourceProblem, Stage, StageError, Survey, SurveyInputs, Usage,
 };
 use crate::stages::artifacts::CorpusFiles;
 use crate::stages::artifacts::known::{self, Texts};
@@ -75,6 +75,15 @@ fn anomaly_ratio() -> f64 {
 
 impl Stage for GenerateCorpus {
     const KIND: &'static str = "generate_corpus";
+    const USAGE: Usage = Usage {
+        when: "When there are no labelled texts yet, or to try an experiment out: scores on generated sentences say little about real ones.",
+        snippet: r#"[stage.corpus]
+kind      = "generate_corpus"
+templates = "data/events.toml"     # `pipeline init` writes one to start from
+samples   = 2000
+split     = { train = 0.7, validation = 0.15, test = 0.15 }
+by        = { test = "template" }  # tests on forms that training never sees"#,
+    };
     const CODE: &'static [CodeVersion] = &[versions::TEMPLATES, versions::SPLIT];
     const DIVIDED_BY: Option<&'static str> = Some("split");
     type Inputs = NoInputs;

@@ -12,7 +12,7 @@ use crate::base::rng::Rng;
 use crate::base::visible;
 use crate::engine::stage::{
     Artifact as _, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError,
-    Survey, SurveyInputs, Unread,
+    Survey, SurveyInputs, Unread, Usage,
 };
 use crate::nn::{EncoderSpec, JointModel};
 use crate::stages::artifacts::known;
@@ -156,6 +156,13 @@ impl InitModel {
 
 impl Stage for InitModel {
     const KIND: &'static str = "init_model";
+    const USAGE: Usage = Usage {
+        when: "To try an experiment out in seconds, or before `pretrain` on many texts of your own: random weights know no language.",
+        snippet: r#"[stage.init_model]
+corpus            = "@corpus"
+hidden_size       = 128
+num_hidden_layers = 4"#,
+    };
     const CODE: &'static [CodeVersion] = &[
         versions::TOKENIZER_TRAINING,
         versions::ALIGNMENT,

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::versions;
-use crate::engine::stage::{Artifact as _, CodeVersion, Context, Stage, StageError};
+use crate::engine::stage::{Artifact as _, CodeVersion, Context, Stage, StageError, Usage};
 use crate::stages::artifacts::{
     Checkpoint, CorpusFiles, Evaluation, Figures, LabelConfusion, ReliabilityRow,
 };
@@ -98,6 +98,13 @@ crate::inputs! {
 
 impl Stage for Plot {
     const KIND: &'static str = "plot";
+    const USAGE: Usage = Usage {
+        when: "When you want pictures as files of their own; `report.html` has its curves without it.",
+        snippet: r#"[stage.plot]
+history    = "@train"
+evaluation = "@evaluate"
+formats    = ["png", "svg"]"#,
+    };
     const CODE: &'static [CodeVersion] = &[versions::PLOTS, versions::METRICS];
     type Inputs = PlotInputs;
     type Output = Figures;

@@ -7,9 +7,10 @@ use super::telling::{VALIDATION, Watch};
 use super::train::useful_threads;
 use super::{engine, facts, versions};
 use crate::base::rng::Rng;
+use crate::base::topic::Topic;
 use crate::engine::stage::{
     Artifact as _, CodeVersion, Context, Evaluated, Facts, InputFacts, ParameterProblem, Resources,
-    Stage, StageError, Threads, Unread,
+    Stage, StageError, Threads, Unread, Usage,
 };
 use crate::nn::{EncoderSpec, JointModel};
 use crate::stages::artifacts::known;
@@ -26,52 +27,57 @@ use crate::training::{
 #[serde(deny_unknown_fields, default)]
 pub struct Pretrain {
     /// Passes over the training split.
-    #[schemars(range(min = 1, max = 100_000))]
+    #[schemars(range(min = 1, max = 100_000), extend("x-topic" = Topic::Basics))]
     pub epochs: u64,
     /// Texts, or windows of them, in one pass through the model.
-    #[schemars(range(min = 1, max = 65_536))]
+    #[schemars(range(min = 1, max = 65_536), extend("x-topic" = Topic::Basics))]
     pub batch_size: usize,
     /// Batches whose gradients are added up for one step.
-    #[schemars(range(min = 1, max = 65_536))]
+    #[schemars(range(min = 1, max = 65_536), extend("x-topic" = Topic::Optimizer))]
     pub gradient_accumulation: usize,
     /// Highest learning rate.
-    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 10.0))]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "x-topic" = Topic::Basics), range(max = 10.0))]
     pub learning_rate: f64,
     /// Course of the learning rate after its warm-up.
+    #[schemars(extend("x-topic" = Topic::Schedule))]
     pub schedule: Schedule,
     /// Steps over which the learning rate rises from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Schedule))]
     pub warmup_steps: Option<u64>,
     /// The same as a fraction of all steps, instead of `warmup_steps`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-topic" = Topic::Schedule))]
     pub warmup_ratio: Option<f64>,
     /// Decoupled weight decay, on every parameter.
-    #[schemars(range(min = 0.0, max = 10.0))]
+    #[schemars(range(min = 0.0, max = 10.0), extend("x-topic" = Topic::Optimizer))]
     pub weight_decay: f64,
     /// As of `train`.
+    #[schemars(extend("x-topic" = Topic::Optimizer))]
     pub optimizer: Optimizer,
     /// Norm to which the gradient is clipped; 0 never clips.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-topic" = Topic::Optimizer))]
     pub max_grad_norm: f64,
     /// Share of the tokens of a text that are to be told.
-    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0, "x-topic" = Topic::Basics))]
     pub masked: f64,
     /// Steps between evaluations on the validation split; each epoch's end when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1), extend("x-topic" = Topic::Selection))]
     pub evaluate_every: Option<u64>,
     /// As of `train`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-changes-result" = false))]
+    #[schemars(extend("x-changes-result" = false, "x-topic" = Topic::Resources))]
     pub checkpoint_every: Option<CheckpointEvery>,
     /// As of `train`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    #[schemars(extend("default" = false, "x-changes-result" = false))]
+    #[schemars(extend("default" = false, "x-changes-result" = false, "x-topic" = Topic::Resources))]
     pub activation_checkpointing: bool,
     /// As of `train`.
+    #[schemars(extend("x-topic" = Topic::Resources))]
     pub dtype: Dtype,
     /// Seed of which tokens are drawn, of the order of the texts, of dropout, and of the head where the model's file brings none.
+    #[schemars(extend("x-topic" = Topic::Basics))]
     pub seed: u64,
 }
 
@@ -109,6 +115,13 @@ crate::inputs! {
 
 impl Stage for Pretrain {
     const KIND: &'static str = "pretrain";
+    const USAGE: Usage = Usage {
+        when: "When there are far more texts without labels than with them, of a sort that the encoder has hardly read, such as logs.",
+        snippet: r#"[stage.pretrain]
+model  = "@fetch_model"            # `train` takes "@pretrain" then
+data   = "@tokenize"
+epochs = 3"#,
+    };
     const CODE: &'static [CodeVersion] =
         &[versions::INITIAL_WEIGHTS, versions::MODEL, versions::PRETRAINING, versions::TRAINING];
     const DRAWS: Option<&'static str> = Some("which tokens are to be told");

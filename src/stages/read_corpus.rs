@@ -22,9 +22,10 @@ use super::reading::{Part, Reading};
 use super::splits::{self, By, Dividing, Duplicates, Fold, Fractions, Passed, Passing, TakeTexts};
 use super::versions;
 use crate::base::disk::regular;
+use crate::base::topic::Topic;
 use crate::engine::stage::{
     CodeVersion, Content, Context, Facts, InputFacts, Inspection, ParameterProblem, SourceFile,
-    SourceProblem, Stage, StageError, Survey, SurveyInputs,
+    SourceProblem, Stage, StageError, Survey, SurveyInputs, Usage,
 };
 use crate::stages::artifacts::CorpusFiles;
 use crate::stages::artifacts::known;
@@ -120,89 +121,115 @@ fn inspect_rules(text: &str) -> Result<Content, Vec<SourceProblem>> {
 pub struct ReadCorpus {
     /// A file to be split, or a list of files; `*`, `?` and `[..]` in a path stand for all files that fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Basics))]
     pub path: Option<Files>,
     /// Fractions of the splits of `path`; they sum to 1. Without `by` the split is stratified by the classes of the texts, and a text's place follows from its field `id` (else the text itself) and the seed, so that corrections move few others. Default: 0.8 train, 0.2 validation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Splits))]
     pub split: Option<Fractions>,
     /// Field whose equal values stay in one split, such as `"event"`, or `"text"` for the text itself; `{ test = "event" }` holds whole values out for that split only, and divides the rest as without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Splits))]
     pub by: Option<By>,
     /// Field whose values order the texts of `path`, such as `"timestamp"`: the first of them train, later ones validate, and the last ones test, at the fractions of `split`. Its values are read as times where all are dates or times of ISO 8601, else as numbers (such as seconds since 1970), else as text in natural order, with a warning; equal ones stay in one split. Excludes `by`; nothing is stratified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("x-topic" = Topic::Splits))]
     pub order: Option<String>,
     /// Lets one of several equal parts of the texts outside of test validate, such as `{ index = 0, of = 5 }`, and the others train: `folds` of a sweep does that for each. The test split is the same in all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Splits))]
     pub fold: Option<Fold>,
     /// What becomes of equal texts in `path`: `"together"` keeps them in one split (under `by`, those of one group; under `order`, those of one value), `"drop"` keeps one of them (the first line with the labels of most; on a tie the first of all), with `"keep"` each is a text like any other. Default: together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Splits))]
     pub duplicates: Option<Duplicates>,
     /// Files of the training split, instead of `path`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Basics))]
     pub train: Option<Files>,
     /// Files of the validation split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Basics))]
     pub validation: Option<Files>,
     /// Files of the test split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Basics))]
     pub test: Option<Files>,
     /// How the files hold texts: `jsonl`, a JSON object on each line; `json`, the same in an array; `conll`, a word and its tag on each line; `csv` and `tsv`, a header and a text in each row; `lines`, raw lines of a log, of which `rules` make texts; `label_studio`, what that exports as JSON or JSON_MIN; `parquet`, its columns, where the program was built with the feature of that name. Default: told from name and content of each file, and said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Basics))]
     pub format: Option<Format>,
     /// How the files' bytes spell characters; a byte order mark goes before it.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("x-topic" = Topic::Repairs))]
     pub encoding: Encoding,
     /// The fields that say a text's classes, each a head of the model: `["severity"]`, or `{ severity = ["low", "high"], component = [] }` with the classes in order, of which the last of two is the positive one; those of an empty list are sorted by name. A class is its name, its number from 0, or false and true. `anomaly` (normal, anomaly) needs no mention. A text without a class trains the other heads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Labels))]
     pub classes: Option<Classes>,
     /// What the fields or columns are called that have a meaning of their own, such as `{ text = "message", entities = "spans", id = "ticket" }`, or that of a head of `classes`: `{ severity = "How bad?" }`. Default: as the tools that are known write them.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("x-topic" = Topic::Labels))]
     pub fields: Fields,
     /// What labels of entities are called instead, such as `{ "First Name" = "FIRST_NAME" }`; in others, white space becomes `_`.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("x-topic" = Topic::Labels))]
     pub labels: BTreeMap<String, String>,
     /// What becomes of entities that overlap: `"refuse"` calls them a mistake, `"outermost"` keeps the one in which others lie (of two that cross, the first), `"longest"` the longest of those that overlap.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("x-topic" = Topic::Labels))]
     pub nested: Nested,
     /// Whether texts hold their entities as `[Ada](PER) wrote`; `\[` is a bracket, and a mark that no label and `)` close a mistake. Of raw lines each is a text then.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("x-topic" = Topic::Labels))]
     pub markup: bool,
     /// Of `conll`: where a line has its word and its tag, from 0, or from -1 for the last.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("x-topic" = Topic::TaggedWords))]
     pub columns: Columns,
     /// Of tagged words: how tags say where an entity begins, whether the type goes last (`B-PER`) or first (`PER-B`). Default: told from the tags, and said; sequences that are none of it are read as `conlleval` reads them, and counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::TaggedWords))]
     pub scheme: Option<Scheme>,
     /// Of tagged words: what stands between two words. Default: a space.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::TaggedWords))]
     pub join: Option<String>,
     /// Of tagged words: what tags that are numbers are called, as in `["O", "B-PER", "I-PER"]`.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("x-topic" = Topic::TaggedWords))]
     pub label_names: Vec<String>,
     /// Of `lines`: what of a line is the text, what are fields, entities and classes. `"syslog"`, `"application"` (a time, a level, a component and a message) and `"apache"` come with the program; else a file of regular expressions, described in the README.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::LogLines))]
     pub rules: Option<RulesOf>,
     /// Makes one text of so many consecutive lines of a file and a split, as they stand, such as `{ lines = 20, step = 10 }`; under `by`, lines of all values that a split has may stand in one text; its class is the last of its lines' in the order of classes. The split goes by `order` or `by` then, or is one of files: in a random one, the same lines and moments would train and validate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::LogLines))]
     pub window: Option<Window>,
     /// Makes one text of all lines with the same value of a field, such as `"session"`, so that each value is in one split; its class is as that of a `window`, its fields are those of its first line, that of `order` the latest of its lines. All lines are in memory then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("x-topic" = Topic::LogLines))]
     pub group: Option<String>,
     /// A second file that says more of texts, such as `{ path = "labels.csv", key = "session" }`: of a text whose field `session` has the value that the column `session` has in a row, the other columns are classes and fields too. It is held in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Labels))]
     pub lookup: Option<LookupIn>,
     /// Files of lines that say the labels of single texts anew, such as `pipeline review` writes them and a person corrects them: a text has the entities and classes of the line with its `id`, else of the one with its text, and keeps what that does not say. Texts are divided before, so that each stays where it was; what corrects the test split alone trains nothing anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Repairs))]
     pub corrections: Option<Files>,
     /// What becomes of lines that cannot be read: with `"skip"` they are left out, counted, and listed in `skipped.jsonl` of the result's folder in the store.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("x-topic" = Topic::Repairs))]
     pub on_error: OnError,
     /// What `start` and `end` of the entities count; `label_studio` counts as browsers do, whatever this says.
     #[serde(default)]
+    #[schemars(extend("x-topic" = Topic::Labels))]
     pub offsets: Offsets,
     /// Seed of the split.
     #[serde(default = "super::seed::default_seed")]
+    #[schemars(extend("x-topic" = Topic::Basics))]
     pub seed: u64,
 }
 
@@ -383,6 +410,13 @@ impl ReadCorpus {
 
 impl Stage for ReadCorpus {
     const KIND: &'static str = "read_corpus";
+    const USAGE: Usage = Usage {
+        when: "When you have labelled texts in files, in nearly any form; `pipeline init --data FILE` writes this stage for them.",
+        snippet: r#"[stage.corpus]
+kind  = "read_corpus"
+path  = "data/lines.jsonl"
+split = { train = 0.8, validation = 0.1, test = 0.1 }"#,
+    };
     const CODE: &'static [CodeVersion] = &[versions::JSONL, versions::SPLIT];
     const DIVIDED_BY: Option<&'static str> = Some("split");
     type Inputs = NoInputs;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{facts, versions};
 use crate::engine::stage::{
     Caveat, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Remark, Stage, StageError,
-    Survey, SurveyInputs,
+    Survey, SurveyInputs, Usage,
 };
 use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, CorpusFiles, Encoded, EncodedWriter};
@@ -62,6 +62,13 @@ fn too_long(max_length: usize, limit: usize) -> (String, String) {
 
 impl Stage for Tokenize {
     const KIND: &'static str = "tokenize";
+    const USAGE: Usage = Usage {
+        when: "Always, between a corpus and what trains or scores on it; with an `overlap` where texts are longer than `max_length`.",
+        snippet: r#"[stage.tokenize]
+model      = "@fetch_model"
+corpus     = "@corpus"
+max_length = 128"#,
+    };
     const CODE: &'static [CodeVersion] = &[versions::ALIGNMENT];
     type Inputs = TokenizeInputs;
     type Output = Encoded;

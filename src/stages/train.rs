@@ -21,7 +21,7 @@ use crate::base::rng::Rng;
 use crate::engine::stage::{
     Artifact as _, Caveat, Circumstances, CodeVersion, Context, Cost, Extension, Facts, InputFacts,
     Obstacle, ParameterProblem, Remark, Resources, Signal, Stage, StageError, Survey, SurveyInputs,
-    Threads, Unread,
+    Threads, Unread, Usage,
 };
 use crate::nn::JointModel;
 use crate::stages::artifacts::known;
@@ -59,6 +59,15 @@ const READ: [Split; 2] = [Split::Train, Split::Validation];
 /// The recipe's fields are the parameters.
 impl Stage for Recipe {
     const KIND: &'static str = "train";
+    const USAGE: Usage = Usage {
+        when: "Always, to fine-tune an encoder on labelled texts: for entities, for classes of whole texts, or for both in one model.",
+        snippet: r#"[stage.train]
+model         = "@fetch_model"
+data          = "@tokenize"
+epochs        = 3
+learning_rate = 5e-5
+keep_best     = "loss""#,
+    };
     const CODE: &'static [CodeVersion] =
         &[versions::INITIAL_WEIGHTS, versions::MODEL, versions::TRAINING, versions::METRICS];
     const REPLICATED: bool = true;

@@ -17,6 +17,7 @@ use super::class_weights::{ClassWeights, Weights};
 use super::inputs::Data;
 use super::schedule::{LearningRate, Schedule, Warmup};
 use super::thresholds::Threshold;
+use crate::base::topic::Topic;
 use crate::base::units;
 use crate::nn::{HeadKind, Lora};
 use crate::tasks::metrics::Metric;
@@ -33,136 +34,148 @@ pub use groups::Undecayed;
 #[schemars(title = "Train")]
 pub struct Recipe {
     /// Passes over the training split, over all windows where `tokenize` has an `overlap`.
-    #[schemars(range(min = 1, max = 100_000))]
+    #[schemars(range(min = 1, max = 100_000), extend("x-topic" = Topic::Basics))]
     pub epochs: u64,
     /// End after so many of the `epochs`, such as `2` or `0.5` (rounded to whole steps, one at least), with the learning rates of a training that makes all of them. One with a larger `stop_after`, or without, goes on from there under any `schedule`, with the bits of one that was never stopped. At the end the validation split is looked at once more, so that every stop has a score, and `keep_best` keeps the best so far; the training that goes on knows nothing of this look.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 100_000.0))]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "x-topic" = Topic::Schedule), range(max = 100_000.0))]
     pub stop_after: Option<f64>,
     /// Texts, or windows of them, in one pass through the model.
-    #[schemars(range(min = 1, max = 65_536))]
+    #[schemars(range(min = 1, max = 65_536), extend("x-topic" = Topic::Basics))]
     pub batch_size: usize,
     /// Batches whose gradients are added up for one step.
-    #[schemars(range(min = 1, max = 65_536))]
+    #[schemars(range(min = 1, max = 65_536), extend("x-topic" = Topic::Optimizer))]
     pub gradient_accumulation: usize,
     /// Highest learning rate.
-    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 10.0))]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "x-topic" = Topic::Basics), range(max = 10.0))]
     pub learning_rate: f64,
     /// Course of the learning rate after its warm-up.
+    #[schemars(extend("x-topic" = Topic::Schedule))]
     pub schedule: Schedule,
     /// Steps over which the learning rate rises from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Schedule))]
     pub warmup_steps: Option<u64>,
     /// The same as a fraction of all steps, instead of `warmup_steps`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-topic" = Topic::Schedule))]
     pub warmup_ratio: Option<f64>,
     /// Decoupled weight decay, on every parameter.
-    #[schemars(range(min = 0.0, max = 10.0))]
+    #[schemars(range(min = 0.0, max = 10.0), extend("x-topic" = Topic::Optimizer))]
     pub weight_decay: f64,
     /// Decay rates of AdamW's moments.
-    #[schemars(extend("items" = {"type": "number", "minimum": 0.0, "exclusiveMaximum": 1.0}))]
+    #[schemars(extend("items" = {"type": "number", "minimum": 0.0, "exclusiveMaximum": 1.0}, "x-topic" = Topic::Optimizer))]
     pub betas: [f64; 2],
     /// AdamW's epsilon.
-    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 1.0))]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "x-topic" = Topic::Optimizer), range(max = 1.0))]
     pub eps: f64,
     /// `"adamw"`, or `"stable_adamw"`: the same with the learning rate of each tensor divided by the root mean square of its update where that is above 1 (Wortsman et al. 2023), which may take the place of clipping the gradient.
     #[serde(skip_serializing_if = "Optimizer::is_adamw")]
-    #[schemars(extend("default" = "adamw"))]
+    #[schemars(extend("default" = "adamw", "x-topic" = Topic::Optimizer))]
     pub optimizer: Optimizer,
     /// Norm to which the gradient is clipped; 0 never clips.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-topic" = Topic::Optimizer))]
     pub max_grad_norm: f64,
     /// Parts of the encoder that keep the weights that they begin with, such as `["embeddings", "layers.0..6"]` (the first six), or `["encoder"]`. Below the lowest part that is trained nothing is computed backward.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("default" = []))]
+    #[schemars(extend("default" = [], "x-topic" = Topic::Model))]
     pub freeze: Vec<String>,
     /// LoRA: the encoder keeps its weights, and beside matrices of its layers others of low rank are trained, with the heads. They are merged into the model, and lie beside it in `adapter/` as PEFT has them. `{}` is `{ rank = 16, alpha = 32, targets = ["attention", "mlp"] }`; there is no dropout in them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Model))]
     pub lora: Option<Lora>,
     /// Learning rate of the heads; `learning_rate` when left out. Both have the same course.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 10.0))]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "x-topic" = Topic::Optimizer), range(max = 10.0))]
     pub head_learning_rate: Option<f64>,
     /// By how much the learning rate of each layer is lower than that of the next one: layer l of L has `layer_decay^(L - l)` of it, counted from 1, the embeddings `layer_decay^L`, and heads all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 1.0))]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "x-topic" = Topic::Optimizer), range(max = 1.0))]
     pub layer_decay: Option<f64>,
     /// What does not decay: `["norm", "bias"]` is what many recipes leave out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("default" = []))]
+    #[schemars(extend("default" = [], "x-topic" = Topic::Optimizer))]
     pub no_decay: Vec<Undecayed>,
     /// Share of features that are set to 0 by chance while training, wherever the family has dropout: behind the embedding, in attention, behind attention and MLP, and before a head. What the model's configuration says when left out, which is 0.1 in BERT's and 0 in ModernBERT's. Other features each step, the same ones for any number of threads.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0, "x-topic" = Topic::Model))]
     pub dropout: Option<f64>,
     /// Evaluate and keep the average of the weights over all steps so far, in which each step counts so many times as much as the one after it, such as `0.999`, instead of the weights of the step itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0, "x-topic" = Topic::Optimizer))]
     pub ema: Option<f64>,
     /// What heads are: `"linear"`, one matrix over the hidden states; or `"prediction"`, as the family's own class for such a task has it: a dense layer with its activation (and norm, in ModernBERT's) before that matrix, started from the head in the model's file where it brings one (ModernBERT's `head`, BERT's `pooler`). BERT's descendants have none over tokens.
     #[serde(skip_serializing_if = "is_linear")]
-    #[schemars(extend("default" = "linear"))]
+    #[schemars(extend("default" = "linear", "x-topic" = Topic::Model))]
     pub head: HeadKind,
     /// Leave tokens labelled `O` out of the loss. The model then never learns `O`, and takes every token for an entity.
+    #[schemars(extend("x-topic" = Topic::Loss))]
     pub ignore_outside: bool,
     /// Weight of the tagging loss; 0 leaves the tagging head out of the model.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-topic" = Topic::Loss))]
     pub ner_weight: f64,
     /// Weight of the loss of the classification head `anomaly`; 0 leaves it out of the model.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-topic" = Topic::Loss))]
     pub anomaly_weight: f64,
     /// Weights of the losses of other classification heads, such as `{ severity = 0.5 }`; 1 for those that are not there, and 0 leaves a head out of the model.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("additionalProperties" = {"type": "number", "minimum": 0.0}))]
+    #[schemars(extend("additionalProperties" = {"type": "number", "minimum": 0.0}, "x-topic" = Topic::Loss))]
     pub head_weights: BTreeMap<String, f64>,
     /// Weights of classes in the losses of their heads, by head: `{ severity = "balanced" }` gives each class the same share in the training split, `{ severity = { high = 3.0 } }` names some, and the others have 1. `"balanced"` alone is for all heads, and two numbers are those of `anomaly`: normal and anomaly.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Loss))]
     pub class_weights: Option<ClassWeights>,
     /// Weights of tokens in the tagging loss, by the type of their entity or `O`: `{ O = 0.1 }`, or `"balanced"`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Loss))]
     pub token_class_weights: Option<Weights>,
     /// Above 0, what a head already tells with probability p counts `(1 - p)^focal_gamma` times as much, in the losses of all heads (focal loss, Lin et al. 2017, without its alpha, which is what the weights of classes are).
     #[serde(skip_serializing_if = "is_zero")]
-    #[schemars(extend("default" = 0.0), range(min = 0.0, max = 100.0))]
+    #[schemars(extend("default" = 0.0, "x-topic" = Topic::Loss), range(min = 0.0, max = 100.0))]
     pub focal_gamma: f64,
     /// Where the entities that the model finds begin and end: `"words"` gives all tokens of a word one label (words are those of Unicode's UAX 29; every other character stands alone): of `B-X`, `I-X` and `O` the one that is most likely for all of them together, by the sum of their log-probabilities; `"tokens"` gives each token its own. Words find far more in tweets and in logs, and never an entity that begins or ends inside a word, such as `Ann` in `Ann's` or `Italie` in `l'Italie`: `pipeline data` says how many there are. The model keeps it: `keep_best`, `evaluate` and `predict` read alike.
-    #[schemars(extend("x-as-without" = "tokens"))]
+    #[schemars(extend("x-as-without" = "tokens", "x-topic" = Topic::Answers))]
     pub decode: Decode,
     /// Tell the labels of a text's tokens by Viterbi's algorithm: those that are most likely together of all in which every `I-X` follows `B-X` or `I-X`. Without it each token has its most likely label, and an `I-X` that follows anything else begins no entity.
     #[serde(skip_serializing_if = "is_false")]
-    #[schemars(extend("default" = false))]
+    #[schemars(extend("default" = false, "x-topic" = Topic::Answers))]
     pub viterbi: bool,
     /// Steps between evaluations on the validation split; each epoch's end when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1), extend("x-topic" = Topic::Selection))]
     pub evaluate_every: Option<u64>,
     /// Stop when a metric on the validation split no longer improves.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Selection))]
     pub early_stopping: Option<EarlyStopping>,
     /// Keep the weights of the evaluation that is best in this metric, such as `ner.span_f1` or `severity.macro_f1`, instead of the last ones: `loss`; `token_accuracy`, `span_precision`, `span_recall` and `span_f1` of `ner`; `accuracy`, `macro_f1`, `micro_f1` and `ece` of any head over whole texts; and `precision`, `recall`, `f1`, `auroc` and `average_precision` of one with two classes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-topic" = Topic::Selection))]
     pub keep_best: Option<Metric>,
     /// From which score on a text has the second class of a head with two, by head, such as `{ anomaly = "f1" }`: `"f1"` is where F1 is the highest, `{ precision = 0.9 }` where at least this share of the answers is right and most are found, `{ alerts_per_day = 20 }` where so many texts a day have it, which needs a corpus split by `order` whose field is a time; or a number, which is taken as it is. What is asked for in another way is chosen on the validation split once the training is over. The model keeps it for `evaluate` and `predict`; where nothing gives what is asked for, the most likely class stays the answer and every score says so. `evaluate` shows the split that chose it at 0.5.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("x-topic" = Topic::Answers))]
     pub thresholds: BTreeMap<String, Threshold>,
     /// Temperature scaling: divide the logits of each head over whole texts by the number that makes its cross-entropy on the validation split the least, fitted once the training is over and stored in the model. Classes stay, scores become probabilities that come true more often (Guo et al. 2017); thresholds are of these. `evaluate` shows the split that it was fitted on without.
     #[serde(skip_serializing_if = "is_false")]
-    #[schemars(extend("default" = false))]
+    #[schemars(extend("default" = false, "x-topic" = Topic::Answers))]
     pub calibrate: bool,
     /// What to do when a loss or a gradient is infinite or not a number.
+    #[schemars(extend("x-topic" = Topic::Optimizer))]
     pub on_nonfinite: OnNonfinite,
     /// How often the state from which a training continues is saved: after a number of steps, whatever that costs, or after a time such as `"10m"`, or later if saving would take more than 2 % of the time. Once a minute when left out. It changes no result.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-changes-result" = false))]
+    #[schemars(extend("x-changes-result" = false, "x-topic" = Topic::Resources))]
     pub checkpoint_every: Option<CheckpointEvery>,
     /// Keep only the input of each layer for the backward pass and compute the layer again there: about a fifth of the memory for activations, for a third more time. It changes no result.
     #[serde(skip_serializing_if = "is_false")]
-    #[schemars(extend("default" = false, "x-changes-result" = false))]
+    #[schemars(extend("default" = false, "x-changes-result" = false, "x-topic" = Topic::Resources))]
     pub activation_checkpointing: bool,
     /// Arithmetic of the matrix products: `"bf16"` is mixed precision, which is several times as fast on GPUs and on CPUs that have instructions for it (AMX, AVX-512 BF16) and gains nothing on others. On CPUs it is for the encoder's linear layers and its attention. Weights, moments, sums and everything else are f32 in any case.
+    #[schemars(extend("x-topic" = Topic::Resources))]
     pub dtype: Dtype,
     /// Seed of the heads' initial weights, of the order of the texts, and of dropout.
+    #[schemars(extend("x-topic" = Topic::Basics))]
     pub seed: u64,
 }
 

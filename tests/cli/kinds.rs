@@ -2,9 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use pipeline::engine::stage::StageKind;
+use pipeline::stages::ALL;
 use serde_json::Value;
 
+use crate::common::mini::EVENTS;
 use crate::world::{World, snapshot};
+
+const LINES: &str = "{\"text\": \"one\"}\n";
 
 #[test]
 fn kinds_lists_every_kind_with_its_first_sentence() {
@@ -32,6 +37,67 @@ fn kinds_as_json_names_every_kind_once() {
         .map(|kind| kind["name"].as_str().expect("a name"))
         .collect();
     assert_eq!(names, pipeline::stages::ALL.iter().map(|kind| kind.name).collect::<Vec<_>>());
+}
+
+/// The name of the stage that a snippet has.
+fn stage_of(snippet: &str) -> &str {
+    let name = snippet.strip_prefix("[stage.").and_then(|rest| rest.split_once(']'));
+    name.expect("a snippet begins with its stage").0
+}
+
+/// An experiment with the stage of a kind's snippet, and those that it needs out of the snippets of their kinds; texts come from `read_corpus`, unless
+/// the kind makes them.
+fn around(kind: &StageKind) -> String {
+    let mut text = format!("version = 1\n{}\n", kind.usage.snippet);
+    loop {
+        let is_there = |name: &str| text.contains(&format!("[stage.{name}]"));
+        let mut wires = text.split("\"@").skip(1).filter_map(|rest| rest.split_once('"'));
+        let Some((missing, _)) = wires.find(|(name, _)| !is_there(name)) else { return text };
+        let makes = if missing == "corpus" { "read_corpus" } else { missing };
+        let maker = ALL.iter().find(|kind| kind.name == makes).expect("a kind of that name");
+        text += &format!("{}\n", maker.usage.snippet);
+    }
+}
+
+#[test]
+fn the_snippet_of_every_kind_is_a_stage_of_it_that_check_accepts() {
+    let world = World::empty();
+    world.write("data/lines.jsonl", LINES);
+    world.write("data/events.toml", EVENTS);
+    world.write("clean.py", "");
+    for kind in ALL {
+        let stage = stage_of(kind.usage.snippet);
+        world.write("x.toml", around(kind));
+        let shot = world.pipeline(["check", "x.toml"]);
+        assert_eq!(shot.code, Some(0), "{}: {shot}\n{}", kind.name, around(kind));
+        let graph = world.pipeline(["graph", "x.toml", "--json"]).json();
+        let stages = graph["stages"].as_array().expect("stages");
+        let found = stages.iter().find(|it| it["stage"] == stage).expect("the stage");
+        assert_eq!(found["kind"], kind.name, "{}", kind.usage.snippet);
+    }
+}
+
+#[test]
+fn every_kind_says_in_one_sentence_when_to_use_it() {
+    for kind in ALL {
+        let when = kind.usage.when;
+        assert!(when.ends_with('.') && !when.contains(". "), "{}: {when:?}", kind.name);
+    }
+}
+
+#[test]
+fn each_parameter_of_a_kind_with_many_has_a_topic_and_none_of_a_kind_with_few() {
+    const MANY: usize = 15;
+
+    for kind in World::empty().pipeline(["kinds", "--json"]).json().as_array().expect("a list") {
+        let parameters = kind["parameters"]["properties"].as_object().expect("properties");
+        let wanted = if parameters.len() < MANY { 0 } else { parameters.len() };
+        let topics = kind["topics"].as_array().expect("topics");
+        let listed = topics.iter().flat_map(|it| it["parameters"].as_array().expect("names"));
+        assert_eq!(listed.count(), wanted, "{}: {topics:?}", kind["name"]);
+        let names: BTreeSet<&str> = topics.iter().filter_map(|it| it["topic"].as_str()).collect();
+        assert_eq!(names.len(), topics.len(), "{}: each topic stands once", kind["name"]);
+    }
 }
 
 /// Calls `each` with every value in a document.

@@ -2,6 +2,7 @@
 
 mod answering;
 mod export;
+mod keeping;
 mod looking;
 mod reviewing;
 mod shared;
@@ -12,11 +13,11 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::tools::{Instructions, Workload};
-use crate::base::units;
 use crate::engine::stage::Device;
 use crate::stages::train::Dtype;
 pub use answering::{Format, ModelOptions, Predict, Serve, Threshold};
 pub use export::Export;
+pub use keeping::{ExportRuns, Gc, Pinned, Verify};
 pub use looking::{Diff, Doctor, Ls, Watch};
 pub use reviewing::{Review, ReviewFormat};
 pub use shared::{Changes, Encoding, Place, Written};
@@ -39,7 +40,11 @@ pub fn device(text: &str) -> Result<Device, String> {
 #[command(name = "pipeline", version, propagate_version = true, max_term_width = 110)]
 #[command(
     after_help = "Exit codes: 0 done · 1 a stage failed · 2 bad file or usage, nothing ran · 3 `plan --check` found work, or `diff` a difference · \
-    4 nothing selected · 130 interrupted, resumable"
+    4 nothing selected · 130 interrupted, resumable\n\n\
+    Examples:\n  \
+    pipeline init --data tickets.jsonl           an experiment for a file of labelled texts\n  \
+    pipeline run experiments/tickets.toml        train, score, and publish to outputs/tickets/\n  \
+    pipeline predict outputs/tickets new.jsonl   use what came out"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -79,7 +84,10 @@ pub enum Command {
     /// Draw the stages and their wires
     Graph(Graph),
     /// Do the work of single stages, as `plan --orders` writes it down
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example: pipeline plan experiments/tiny.toml --orders | pipeline stage run -"
+    )]
     Stage(Stage),
     /// End the jobs that a run has submitted to a cluster
     Cancel(Cancel),
@@ -100,23 +108,32 @@ pub enum Command {
     /// Show what can be removed from `outputs/`, and remove it with `--apply`
     Gc(Gc),
     /// Keep the record and the results of runs, whatever `gc` removes
+    #[command(after_help = "Example: pipeline pin 20260301-101500-tiny")]
     Pin(Pinned),
     /// Let `gc` remove again what only these runs need
+    #[command(after_help = "Example: pipeline unpin 20260301-101500-tiny")]
     Unpin(Pinned),
     /// Write runs as MLflow keeps them: parameters, curves, scores, artifacts
     ExportRuns(ExportRuns),
     /// Say what this program is and where it runs, to paste into the report of a mistake
     Doctor(Doctor),
     /// Print the JSON Schema of experiment files, for editors
+    #[command(after_help = "Example: pipeline schema > experiment.schema.json")]
     Schema,
     /// Write a commented experiment: a starter, or one for a file of your texts
     Init(Init),
     /// Print a completion script for a shell
+    #[command(
+        after_help = "Example: pipeline completions bash > ~/.local/share/bash-completion/completions/pipeline"
+    )]
     Completions {
         /// The shell to complete for
         shell: clap_complete::Shell,
     },
     /// Print the page of the manual, or write those of all commands into a folder
+    #[command(after_help = "Examples:\n  \
+        pipeline man | man -l -\n  \
+        pipeline man ~/.local/share/man/man1")]
     Man {
         /// Where `pipeline.1`, `pipeline-run.1` and so on are written
         folder: Option<PathBuf>,
@@ -195,6 +212,10 @@ pub struct Means {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pipeline run experiments/tiny.toml\n  \
+    pipeline run experiments/tiny.toml --set train.epochs=2 --name short\n  \
+    pipeline run experiments/tiny.toml --sweep train.learning_rate=5e-4,1e-3 --seeds 3")]
 pub struct Run {
     /// The experiment file
     pub file: PathBuf,
@@ -230,6 +251,9 @@ pub struct Run {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pipeline plan experiments/tiny.toml --set train.epochs=2\n  \
+    pipeline plan experiments/tiny.toml --check || echo 'not up to date'")]
 pub struct Plan {
     /// The experiment file
     pub file: PathBuf,
@@ -259,7 +283,10 @@ pub enum Stage {
 #[command(
     after_help = "Results go to the store, where `pipeline run FILE` finds them and publishes them. What no order makes must be there.\n\
     No run is recorded: until one has used these results, `gc` counts them as what nobody needs.\n\
-    Orders hold all that decides a result, and are of use to the version of the program that wrote them."
+    Orders hold all that decides a result, and are of use to the version of the program that wrote them.\n\n\
+    Examples:\n  \
+    pipeline plan experiments/sweep.toml --orders > orders.jsonl\n  \
+    pipeline stage run orders.jsonl"
 )]
 pub struct StageRun {
     /// The file of orders, or `-` for standard input
@@ -279,7 +306,8 @@ pub struct StageRun {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What was saved stays: `run` submits the rest again, which goes on from there."
+    after_help = "What was saved stays: `run` submits the rest again, which goes on from there.\n\n\
+    Example: pipeline cancel experiments/sweep.toml"
 )]
 pub struct Cancel {
     /// The experiment file [default: the jobs of all experiments]
@@ -291,6 +319,9 @@ pub struct Cancel {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pipeline check experiments/*.toml\n  \
+    pipeline check --data experiments/tickets.toml   repeats, leaks and bad lines too")]
 pub struct Check {
     /// Experiment files
     #[arg(required = true)]
@@ -306,6 +337,7 @@ pub struct Check {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline data experiments/tickets.toml --examples 20")]
 pub struct Data {
     /// The experiment file
     pub file: PathBuf,
@@ -323,6 +355,9 @@ pub struct Data {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pipeline explain experiments/tiny.toml train\n  \
+    pipeline explain experiments/sweep.toml 'train [learning_rate=1e-5,seed=0]'")]
 pub struct Explain {
     /// The experiment file
     pub file: PathBuf,
@@ -337,6 +372,9 @@ pub struct Explain {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pipeline show experiments/large.toml --origins\n  \
+    pipeline show outputs/tiny")]
 pub struct Show {
     /// An experiment file, a run, RUN:LABEL (a trial or a point, as `ls` prints them), a folder of results, or a key (its first digits are enough)
     pub what: PathBuf,
@@ -352,6 +390,9 @@ pub struct Show {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pipeline graph experiments/tiny.toml\n  \
+    pipeline graph experiments/tiny.toml --format dot | dot -Tsvg > tiny.svg")]
 pub struct Graph {
     /// The experiment file
     pub file: PathBuf,
@@ -373,6 +414,7 @@ pub enum GraphFormat {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline kinds train")]
 pub struct Kinds {
     /// Describe this kind
     pub kind: Option<String>,
@@ -381,6 +423,9 @@ pub struct Kinds {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pipeline bench experiments/tiny.toml --profile\n  \
+    pipeline bench --model answerdotai/ModernBERT-base --dtype bf16")]
 pub struct Bench {
     /// An experiment file, whose first training is measured [default: ModernBERT-base on made-up texts]
     pub file: Option<PathBuf>,
@@ -418,81 +463,10 @@ pub struct Bench {
 }
 
 #[derive(Debug, Args)]
-pub struct Verify {
-    #[command(flatten)]
-    pub place: Place,
-    #[arg(long, help = "Print JSON")]
-    pub json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "What goes: results and saved states of earlier runs and of work that was given up, damaged entries that were set aside.\n\
-    What stays in any case: what the latest run of each experiment file needs, the latest with the file as it stands, and for 30 days \
-    the latest with each `--set`, `--sweep` or `--seeds`; what pinned runs and running processes need.\n\
-    `pipeline pin RUN` keeps a run, `unpin` lets it go again.\n\
-    `--runs` is about records of runs alone: those go that are none of these, and whose results do not lie in `outputs/`."
-)]
-pub struct Gc {
-    /// Only what was not used for this long, such as `30d` or `12h`
-    #[arg(long, value_name = "AGE", allow_negative_numbers = true, value_parser = age)]
-    pub older_than: Option<std::time::Duration>,
-    /// Only the least recently used, until the rest is no larger than this, such as `20GB`
-    #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
-    pub max_size: Option<u64>,
-    /// A run whose results stay, as in `outputs/runs/RUN`
-    #[arg(long, value_name = "RUN")]
-    pub keep: Vec<String>,
-    /// Old records of runs in `outputs/runs/`, in place of results
-    #[arg(long, conflicts_with = "max_size")]
-    pub runs: bool,
-    /// Remove it
-    #[arg(long)]
-    pub apply: bool,
-    #[command(flatten)]
-    pub place: Place,
-    #[arg(long, help = "Print JSON")]
-    pub json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Pinned {
-    /// Runs, as in `outputs/runs/RUN`
-    #[arg(required = true, value_name = "RUN")]
-    pub runs: Vec<String>,
-    #[command(flatten)]
-    pub place: Place,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "A sweep becomes a run with one below it for each trial. What lies there already is left as it is, so that the same command adds what \
-    came since. Models are not copied; runs that still go are left out.\n\n\
-    Examples:\n  \
-    pipeline export-runs --mlflow mlruns        every run\n  \
-    pipeline export-runs --mlflow mlruns RUN    one of them\n  \
-    MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri mlruns"
-)]
-pub struct ExportRuns {
-    /// Runs, as in `outputs/runs/RUN` [default: all]
-    #[arg(value_name = "RUN")]
-    pub runs: Vec<String>,
-    /// The folder of MLflow's files, which is made where it is not there
-    #[arg(long, value_name = "DIR")]
-    pub mlflow: PathBuf,
-    #[command(flatten)]
-    pub place: Place,
-}
-
-fn age(text: &str) -> Result<std::time::Duration, String> {
-    units::duration(text).ok_or_else(|| format!("expected a time above zero: {}", units::DURATION))
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    units::size(text).ok_or_else(|| format!("expected {}", units::SIZE))
-}
-
-#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pipeline init\n  \
+    pipeline init --data tickets.jsonl --text message --classes severity\n  \
+    pipeline init demo --template demo")]
 pub struct Init {
     /// The folder to write into
     #[arg(default_value = ".")]
@@ -522,4 +496,31 @@ pub enum Template {
     Joint,
     /// The same at a size that trains in seconds
     Demo,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    /// The pages of a command and of all below it that lack an example with its name, by their names.
+    fn without_example(command: &clap::Command, path: &str, lacking: &mut Vec<String>) {
+        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let has_example =
+            after.split_once("Example").is_some_and(|(_, examples)| examples.contains(path));
+        if !has_example {
+            lacking.push(path.to_owned());
+        }
+        for below in command.get_subcommands() {
+            without_example(below, &format!("{path} {}", below.get_name()), lacking);
+        }
+    }
+
+    #[test]
+    fn every_page_of_help_ends_with_an_example() {
+        let mut lacking = Vec::new();
+        without_example(&Cli::command(), "pipeline", &mut lacking);
+        assert_eq!(lacking, Vec::<String>::new());
+    }
 }

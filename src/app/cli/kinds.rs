@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::args::Kinds;
 use super::{Failure, terminal};
 use crate::base::diagnostics::suggest;
+use crate::base::topic::Topic;
 use crate::engine::stage::{Port, StageKind, first_sentence};
 use crate::stages::ALL;
 use crate::view::format;
@@ -42,7 +44,7 @@ pub fn run(arguments: &Kinds) -> Result<(), Failure> {
             let about = format::fold(&first_sentence(&about(kind)), width + 2, COLUMNS);
             writeln!(text, "{:width$}  {about}", kind.name).expect("a string takes everything");
         }
-        text += "\n`pipeline kinds KIND` lists a kind's ports and parameters.\n";
+        text += "\n`pipeline kinds KIND` says when to use a kind, and lists its parameters.\n";
     }
     terminal::print(&text)
 }
@@ -63,6 +65,7 @@ fn title_lines(title: &str) -> String {
 /// A kind's parameter as people read it.
 struct ParameterHelp {
     name: String,
+    topic: Option<Topic>,
     kind: String,
     /// The default, or `required`.
     default: String,
@@ -73,14 +76,16 @@ fn about(kind: &StageKind) -> String {
     kind.schema()["description"].as_str().unwrap_or_default().replace('\n', " ")
 }
 
+/// By topic, and within one as the kind declares them.
 fn parameters(kind: &StageKind) -> Vec<ParameterHelp> {
     let schema = kind.schema();
     let required: Vec<_> =
         schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let properties = schema["properties"].as_object().into_iter().flatten();
-    properties
+    let mut parameters: Vec<_> = properties
         .map(|(name, property)| ParameterHelp {
             name: name.clone(),
+            topic: property.get(Topic::KEY).map(|it| Topic::deserialize(it).expect("a topic")),
             kind: type_text(property, &schema),
             default: if name == "seed" {
                 "the file's `seed`".to_owned()
@@ -94,7 +99,14 @@ fn parameters(kind: &StageKind) -> Vec<ParameterHelp> {
             },
             about: property["description"].as_str().unwrap_or_default().replace('\n', " "),
         })
-        .collect()
+        .collect();
+    parameters.sort_by_key(|parameter| parameter.topic);
+    parameters
+}
+
+/// The parameters of one topic after those of another.
+fn by_topic(parameters: &[ParameterHelp]) -> impl Iterator<Item = &[ParameterHelp]> {
+    parameters.chunk_by(|one, next| one.topic == next.topic)
 }
 
 /// A JSON value in TOML's spelling.
@@ -195,6 +207,11 @@ fn bound_text(bound: &Value) -> String {
 
 fn describe(kind: &StageKind) -> String {
     let mut text = format!("{}\n\n{}\n", kind.name, indented(&about(kind), 2));
+    writeln!(text, "\n  When to use it\n{}", indented(kind.usage.when, 4)).expect("a string");
+    text += "\n  Example\n";
+    for line in kind.usage.snippet.lines() {
+        writeln!(text, "    {line}").expect("a string");
+    }
     if !kind.ports.is_empty() {
         text += "\n  Inputs\n";
         for port in kind.ports {
@@ -207,22 +224,28 @@ fn describe(kind: &StageKind) -> String {
         }
     }
     writeln!(text, "\n  Output\n    {}", outputs(kind)).expect("a string");
-    let parameters = parameters(kind);
-    if !parameters.is_empty() {
-        text += "\n  Parameters\n";
-    }
-    for parameter in parameters {
-        let default = match parameter.default.as_str() {
-            "" => "optional".to_owned(),
-            "required" => "required".to_owned(),
-            default => format!("default {default}"),
-        };
-        let title = format!("{}  ({}; {default})", parameter.name, parameter.kind);
-        writeln!(text, "    {}", title_lines(&title)).expect("a string");
-        text += &indented(&parameter.about, 8);
-        text.push('\n');
+    for of_topic in by_topic(&parameters(kind)) {
+        match of_topic[0].topic {
+            None => text += "\n  Parameters\n",
+            Some(topic) => {
+                writeln!(text, "\n  Parameters: {}", topic.title()).expect("a string");
+            }
+        }
+        of_topic.iter().for_each(|parameter| describe_parameter(parameter, &mut text));
     }
     text
+}
+
+fn describe_parameter(parameter: &ParameterHelp, text: &mut String) {
+    let default = match parameter.default.as_str() {
+        "" => "optional".to_owned(),
+        "required" => "required".to_owned(),
+        default => format!("default {default}"),
+    };
+    let title = format!("{}  ({}; {default})", parameter.name, parameter.kind);
+    writeln!(text, "    {}", title_lines(&title)).expect("a string");
+    *text += &indented(&parameter.about, 8);
+    text.push('\n');
 }
 
 /// What a port takes.
@@ -247,10 +270,11 @@ fn outputs(kind: &StageKind) -> String {
 /// The README's reference of every kind, in Markdown.
 #[must_use]
 pub fn markdown() -> String {
-    let cell = |text: &str| text.replace('|', "\\|");
     let mut text = String::new();
     for kind in ALL {
         writeln!(text, "#### `{}`\n\n{}\n", kind.name, about(kind)).expect("a string");
+        writeln!(text, "*When to use it.* {}\n", kind.usage.when).expect("a string");
+        writeln!(text, "```toml\n{}\n```\n", kind.usage.snippet).expect("a string");
         let inputs = kind.ports.iter().map(|port| format!("`{}` ({})", port.name, takes(port)));
         let free = kind.free.then(|| "any others, of any type".to_owned());
         let inputs: Vec<_> = inputs.chain(free).collect();
@@ -261,24 +285,31 @@ pub fn markdown() -> String {
             continue;
         }
         text += "| parameter | type | default | |\n|---|---|---|---|\n";
-        for parameter in parameters {
-            let default = match parameter.default.as_str() {
-                "" | "required" | "the file's `seed`" => parameter.default.clone(),
-                default => format!("`{default}`"),
-            };
-            writeln!(
-                text,
-                "| `{}` | {} | {} | {} |",
-                parameter.name,
-                cell(&parameter.kind),
-                cell(&default),
-                cell(&parameter.about)
-            )
-            .expect("a string");
+        for of_topic in by_topic(&parameters) {
+            if let Some(topic) = of_topic[0].topic {
+                writeln!(text, "| **{}** | | | |", topic.title()).expect("a string");
+            }
+            of_topic.iter().for_each(|parameter| text += &row(parameter));
         }
         text.push('\n');
     }
     text
+}
+
+/// A parameter's row of the README.
+fn row(parameter: &ParameterHelp) -> String {
+    let cell = |text: &str| text.replace('|', "\\|");
+    let default = match parameter.default.as_str() {
+        "" | "required" | "the file's `seed`" => parameter.default.clone(),
+        default => format!("`{default}`"),
+    };
+    format!(
+        "| `{}` | {} | {} | {} |\n",
+        parameter.name,
+        cell(&parameter.kind),
+        cell(&default),
+        cell(&parameter.about)
+    )
 }
 
 fn to_json(kind: &StageKind) -> Value {
@@ -289,12 +320,22 @@ fn to_json(kind: &StageKind) -> Value {
         .collect();
     let code: serde_json::Map<_, _> =
         kind.code.iter().map(|code| (code.part.to_owned(), json!(code.version))).collect();
+    let parameters = parameters(kind);
+    let topics: Vec<_> = by_topic(&parameters)
+        .filter_map(|of_topic| {
+            let names: Vec<_> = of_topic.iter().map(|parameter| &parameter.name).collect();
+            Some(json!({"topic": of_topic[0].topic?, "parameters": names}))
+        })
+        .collect();
     json!({
         "name": kind.name,
         "about": about(kind),
+        "when": kind.usage.when,
+        "snippet": kind.usage.snippet,
         "inputs": ports,
         "output": {"artifact": kind.output.name, "format": kind.output.format},
         "code": code,
         "parameters": kind.schema(),
+        "topics": topics,
     })
 }

@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Artifact, Circumstances, CodeVersion, Context, Cost, Extension, Facts, HubCommit, InputFacts,
     InputFolders, Inputs, Outputs, ParameterProblem, Resources, Signal, Source, SourceFile,
-    StageError, Survey, SurveyInputs, UndefinedMetrics, Unread,
+    StageError, Survey, SurveyInputs, UndefinedMetrics, Unread, Usage,
 };
 
 /// A stage kind: its fields are its parameters, in the experiment file's spelling.
@@ -18,9 +18,11 @@ use super::{
 /// Bounds are written as `#[schemars(range(min = 1))]` or `#[schemars(extend("exclusiveMinimum" = 0.0))]`; a path is a [`std::path::PathBuf`]
 /// with `#[schemars(extend("format" = "path"))]`; a field called `seed` makes the kind one that draws random numbers; one that says how the work is
 /// done and changes no result has `#[schemars(extend("x-changes-result" = false))]`, and stays out of the key; a new one whose default is not what was done
-/// without it names the value that is, `#[schemars(extend("x-as-without" = "tokens"))]`, with which keys are as before.
+/// without it names the value that is, `#[schemars(extend("x-as-without" = "tokens"))]`, with which keys are as before; where a kind has many, each has
+/// a [`Topic`](crate::base::topic::Topic), `#[schemars(extend("x-topic" = Topic::Schedule))]`, under which help lists it.
 pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     const KIND: &'static str;
+    const USAGE: Usage = Usage::UNSAID;
     const CODE: &'static [CodeVersion];
     /// Whether a sweep's `seeds` replicate it: each of them is added to its parameter `seed`.
     const REPLICATED: bool = false;

@@ -108,6 +108,7 @@ impl StageKind {
     const fn base<S: Stage>() -> Self {
         Self {
             name: S::KIND,
+            usage: S::USAGE,
             ports: S::Inputs::PORTS,
             free: S::Inputs::FREE,
             output: ArtifactType::of::<S::Output>(),

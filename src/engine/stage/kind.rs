@@ -69,6 +69,20 @@ impl ArtifactType {
     }
 }
 
+/// How a kind is used, for help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// When to use it, and when something else: one sentence.
+    pub when: &'static str,
+    /// A stage of this kind as an experiment file has it, wired to stages that are called as their kinds are, and to `@corpus`.
+    pub snippet: &'static str,
+}
+
+impl Usage {
+    /// Of kinds that nobody looks up.
+    pub const UNSAID: Self = Self { when: "", snippet: "" };
+}
+
 /// A version of one part of the code on which a kind's results depend: raised by hand when results may differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodeVersion {
@@ -226,6 +240,7 @@ pub trait AnyStage: Any + Send + Sync {
 #[derive(Clone, Copy)]
 pub struct StageKind {
     pub name: &'static str,
+    pub usage: Usage,
     pub ports: &'static [Port],
     /// [`Inputs::FREE`](super::Inputs::FREE)
     pub free: bool,

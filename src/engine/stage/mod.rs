@@ -44,7 +44,7 @@ pub use exhibit::{
 pub use facts::{Facts, InputFacts};
 pub use kind::{
     AnyStage, ArtifactType, CodeVersion, Content, Extension, HubCommit, Inspection, Obstacle,
-    Outputs, ParameterProblem, Source, SourceFile, SourceProblem, StageKind, Unresolved,
+    Outputs, ParameterProblem, Source, SourceFile, SourceProblem, StageKind, Unresolved, Usage,
     first_sentence,
 };
 pub use ports::{InputFolders, Inputs, Port, Reduction, Unread, Wired};

@@ -36,7 +36,11 @@ fn threshold(text: &str) -> Result<Threshold, String> {
     line is no text then, such as its time, is kept beside the answer. gzip and zstd are unpacked.\n\
     A blank line, like a text of nothing but blanks, has no entities, and null for each other head, such as `anomaly` and `anomaly_score`.\n\
     A line without a text (no JSON object with a `text`, not UTF-8, longer than 16 MiB) is answered by\n\
-    {\"error\": \"...\", \"line\": 7}, or says why in another format; the others are tagged, and the exit code is 1 at the end."
+    {\"error\": \"...\", \"line\": 7}, or says why in another format; the others are tagged, and the exit code is 1 at the end.\n\n\
+    Examples:\n  \
+    echo 'Login failed on db-07' | pipeline predict outputs/tiny\n  \
+    pipeline predict outputs/tickets new.jsonl --field message --html new.html\n  \
+    tail -f app.log | pipeline predict outputs/tiny --rules application"
 )]
 pub struct Predict {
     /// A trained model's folder, such as `outputs/tiny/model`, or a results folder such as `outputs/tiny`
