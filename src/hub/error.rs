@@ -142,6 +142,7 @@ impl Help for HubError {
             Self::MissingRevision { repo, .. } => {
                 format!("`revision` is a branch, a tag or a full commit of 40 hexadecimal digits; `main` is the newest commit of `{repo}`")
             }
+            Self::MissingFile { repo, file, .. } if file == "tokenizer.json" => tokenizer_remedy(repo),
             Self::MissingFile { .. } => "choose a repository and revision that hold it, or a local folder with `path = \"...\"`".to_owned(),
             Self::GatedRepo { repo, endpoint, token: false } => {
                 format!("accept the terms at {endpoint}/{repo}, then set HF_TOKEN to a token of the account that accepted them")
@@ -223,6 +224,15 @@ fn asked_wait(wait: &Option<Duration>) -> String {
 
 fn detail(message: &Option<String>) -> String {
     message.as_ref().map(|message| format!(": {message}")).unwrap_or_default()
+}
+
+/// How to come by a `tokenizer.json` where a model has another form of it, such as `spm.model` or `vocab.txt` alone.
+///
+/// * `model`: a repository or folder
+pub fn tokenizer_remedy(model: &dyn std::fmt::Display) -> String {
+    format!(
+        "transformers converts `spm.model` and the like: `AutoTokenizer.from_pretrained(\"{model}\").save_pretrained(\"FOLDER\")`; put `config.json` and the weights beside what it writes, and name the folder with `path`"
+    )
 }
 
 #[cfg(test)]

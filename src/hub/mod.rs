@@ -48,7 +48,7 @@ mod transfer;
 mod verify;
 
 pub use client::Client;
-pub use error::HubError;
+pub use error::{HubError, tokenizer_remedy};
 pub use names::{Commit, check_repo, check_revision};
 pub use observer::{Observer, Silent};
 pub use options::{Options, Proxy, Token};

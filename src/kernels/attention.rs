@@ -196,7 +196,7 @@ pub(super) struct Task {
     /// The sequence's first token in the batch.
     first: usize,
     pub(super) length: usize,
-    head: usize,
+    pub(super) head: usize,
     /// Among all heads of all sequences.
     number: usize,
 }
@@ -220,7 +220,7 @@ impl Task {
     }
 
     /// This head's `rows` of a `(tokens, hidden)` matrix, the first of them being `from` of the sequence.
-    fn rows_of<'d>(
+    pub(super) fn rows_of<'d>(
         &self,
         tokens: &'d [f32],
         from: usize,
@@ -490,7 +490,7 @@ fn within_window(scores: &mut [f32], centre: usize, window: Option<usize>) -> &m
 
 /// Turns scores into weights that sum to 1; returns the logarithm of the sum of their exponentials.
 #[inline(always)]
-fn softmax(scores: &mut [f32]) -> f32 {
+pub(super) fn softmax(scores: &mut [f32]) -> f32 {
     let most = largest(scores);
     scores.iter_mut().for_each(|score| *score = exp_of_nonpositive(*score - most, 0.0));
     let sum = sum_of(scores, scores, scores, |score, _, _| score);

@@ -19,6 +19,7 @@ pub mod layer_norm;
 pub mod low_rank;
 pub mod positive_definite;
 pub mod product;
+pub mod relative;
 pub mod rotary;
 mod tasks;
 mod write;

@@ -5,6 +5,7 @@
 //! backward and would cut the gradient without a word.
 
 mod padded;
+mod relative;
 mod rows;
 
 use std::ops::Range;
@@ -183,7 +184,7 @@ impl ComposedModel {
         let mut gradients = vec![None; self.variables.len()];
         if !recompute_layers || batch.hidden_states().is_some() {
             let means = self.means(&self.forward(batch)?, batch, options)?;
-            self.collect(means.total.backward()?, &mut gradients);
+            self.collect(means.total.backward()?, &mut gradients)?;
             return Ok((self.losses(&means, batch, options)?, gradients));
         }
         let padded = self.pad(batch)?;
@@ -197,7 +198,7 @@ impl ComposedModel {
         let means = self.means(&logits, batch, options)?;
         let mut found = means.total.backward()?;
         let mut d_stream = found.remove(&stream);
-        self.collect(found, &mut gradients);
+        self.collect(found, &mut gradients)?;
         let lowest = self.layout.lowest_trained();
         for (layer, input) in inputs.iter().enumerate().skip(lowest.saturating_sub(1)).rev() {
             let Some(d_output) = d_stream.take() else { break };
@@ -206,25 +207,31 @@ impl ComposedModel {
                 .sum_all()?
                 .backward()?;
             d_stream = found.remove(&stream);
-            self.collect(found, &mut gradients);
+            self.collect(found, &mut gradients)?;
         }
         if let Some(d_embedded) = d_stream.filter(|_| lowest == 0) {
             self.collect(
                 (self.embed(&padded)? * d_embedded.detach())?.sum_all()?.backward()?,
                 &mut gradients,
-            );
+            )?;
         }
         Ok((self.losses(&means, batch, options)?, gradients))
     }
 
     /// Takes the gradients of the variables.
-    fn collect(&self, mut found: GradStore, gradients: &mut [Option<Tensor>]) {
+    fn collect(&self, mut found: GradStore, gradients: &mut [Option<Tensor>]) -> Result<()> {
         for (gradient, variable) in gradients.iter_mut().zip(&self.variables) {
             // A gradient keeps the graph that it was computed in unless it is detached.
             if let Some(found) = found.remove(variable) {
-                *gradient = Some(found.detach());
+                // What several layers read has a part from each of them, where they are computed one by one.
+                let found = found.detach();
+                *gradient = Some(match gradient.take() {
+                    None => found,
+                    Some(before) => (before + found)?,
+                });
             }
         }
+        Ok(())
     }
 
     /// * `logits`, `options`: for each head
@@ -300,7 +307,7 @@ impl ComposedModel {
 
     /// `(tokens, hidden)`
     fn embed(&self, padded: &Padded) -> Result<Tensor> {
-        let EmbeddingLayout { tokens, positions, types, norm, projection } =
+        let EmbeddingLayout { tokens, positions, types, norm, projection, .. } =
             &self.layout.embeddings;
         let mut rows = self.at(tokens).index_select(&padded.ids, 0)?; // (tokens, width)
         if let Some(types) = types {
@@ -351,7 +358,7 @@ impl ComposedModel {
     /// * `qkv`: `(tokens, 3 * hidden)`
     fn attention(&self, qkv: &Tensor, layer: usize, padded: &Padded) -> Result<Tensor> {
         let dropped = self.dropped_weights(layer, padded)?;
-        let layer = &self.spec.layers[layer];
+        let (number, layer) = (layer, &self.spec.layers[layer]);
         let (heads, head_dim) = (self.spec.num_attention_heads, self.spec.head_dim());
         let qkv = padded
             .spread(qkv)?
@@ -360,12 +367,19 @@ impl ComposedModel {
         let part = |part: usize| qkv.narrow(0, part, 1)?.squeeze(0)?.contiguous(); // (sequences, heads, length, head_dim)
         let turned = |part: Tensor| match layer.positions {
             Positions::Rotary { theta } => turn(&part, of(&padded.angles, theta)),
-            Positions::Embedded => Ok(part),
+            Positions::Embedded | Positions::Relative(_) => Ok(part),
         };
-        let queries = (turned(part(0)?)? / (head_dim as f64).sqrt())?;
+        let queries = (turned(part(0)?)? / self.spec.score_divisor())?;
         let (keys, values) = (turned(part(1)?)?, part(2)?);
         let attended = match layer.window {
-            None => self.attend(&queries, &keys, &values, &padded.mask, dropped.as_ref())?,
+            None => {
+                let added = self.distance_scores(number, &queries, &keys, padded)?;
+                let mask = added.map_or_else(
+                    || Ok(padded.mask.clone()),
+                    |added| added.broadcast_add(&padded.mask),
+                )?;
+                self.attend(&queries, &keys, &values, &mask, dropped.as_ref())?
+            }
             Some(window) => {
                 let rows = |tensor: &Tensor, of: &Range<usize>| {
                     tensor.narrow(2, of.start, of.len())?.contiguous()

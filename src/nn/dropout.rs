@@ -11,6 +11,7 @@ pub(super) enum Place {
     AttentionOutput(usize),
     Mlp(usize),
     MlpOutput(usize),
+    Distances(usize),
     Heads,
 }
 
@@ -28,6 +29,7 @@ impl EncoderSpec {
             attention_output: share,
             mlp,
             mlp_output,
+            distances: if self.distances().is_some() { share } else { 0.0 },
             heads: share,
         };
         self
@@ -37,7 +39,7 @@ impl EncoderSpec {
     ///
     /// * `noise`: of the batch
     pub(super) fn dropped(&self, place: Place, noise: Option<u64>) -> Option<Dropped> {
-        let Dropout { embeddings, attention, attention_output, mlp, mlp_output, heads } =
+        let Dropout { embeddings, attention, attention_output, mlp, mlp_output, distances, heads } =
             self.dropout;
         let of_layer = |layer: usize, place: u64| 2 + 4 * layer as u64 + place;
         let (share, number) = match place {
@@ -47,6 +49,7 @@ impl EncoderSpec {
             Place::AttentionOutput(layer) => (attention_output, of_layer(layer, 1)),
             Place::Mlp(layer) => (mlp, of_layer(layer, 2)),
             Place::MlpOutput(layer) => (mlp_output, of_layer(layer, 3)),
+            Place::Distances(layer) => (distances, of_layer(self.layers.len() + layer, 0)),
         };
         let noise = noise.filter(|_| share > 0.0)?;
         Some(Dropped::new(share, noise).numbered(number))

@@ -24,8 +24,7 @@ use super::buffers::fit;
 use super::dropout::Place;
 use super::gradients::Gradients;
 use super::kernels::Write;
-use super::kernels::attention::{Heads, attention, attention_backward};
-use super::kernels::bf16::attention as rounded;
+use super::kernels::attention::Heads;
 use super::kernels::bias::{bias, bias_backward};
 use super::kernels::dropout::{Dropout, add_dropped, drop_out};
 use super::kernels::geglu::{geglu, geglu_backward};
@@ -78,6 +77,7 @@ impl Encoder<'_> {
         let place = |layer: usize| if keep == Keep::ForBackward { layer } else { layer % 2 };
 
         self.embed_forward(fit(&mut inputs[0], size), embedding_moments, scratch);
+        self.norm_distances(scratch);
         for layer in 0..layers {
             let mut output = std::mem::take(&mut inputs[place(layer + 1)]);
             let state = &mut states[if keep_layers { layer } else { 0 }];
@@ -132,6 +132,7 @@ impl Encoder<'_> {
             None => d_stream.copy_from_slice(hidden),
         }
         scratch.profile.lap(Part::Norms);
+        self.begin_distances_backward(scratch);
         let lowest = self.layout.lowest_trained();
         for layer in (lowest.saturating_sub(1)..layers).rev() {
             let state = &mut states[if recompute { 0 } else { layer }];
@@ -142,6 +143,7 @@ impl Encoder<'_> {
         }
 
         if lowest == 0 {
+            self.norm_distances_backward(scratch, gradients);
             self.embed_backward(embedding_moments, scratch, gradients);
         }
     }
@@ -160,6 +162,7 @@ impl Encoder<'_> {
             (self.batch.len(), self.spec.hidden_size, self.spec.intermediate_size);
         let LayerLayout { input_norm, wqkv, attn_wo, middle_norm, wi, mlp_wo, output_norm } =
             &self.layout.layers[layer];
+        self.project_distances(layer, state, scratch);
         let normed = fit(&mut scratch.normed, rows * hidden);
 
         let attention_input = match input_norm {
@@ -174,7 +177,7 @@ impl Encoder<'_> {
         let operands = &mut scratch.operands;
         self.linear(qkv, Write::Replace, attention_input, wqkv, operands); // (tokens, 3 * hidden)
         scratch.profile.lap(Part::Linear);
-        self.attend(layer, qkv, state, rotary);
+        self.attend(layer, qkv, state, rotary, &scratch.distances);
         scratch.profile.lap(self.attention_part(layer));
         let (attended, middle) = (&state.attended, fit(&mut state.middle, rows * hidden));
         middle.copy_from_slice(input);
@@ -231,6 +234,7 @@ impl Encoder<'_> {
     ) {
         self.mlp_backward(layer, state, scratch, gradients);
         self.self_attention_backward(layer, input, state, scratch, rotary, gradients);
+        self.project_distances_backward(layer, scratch, gradients);
     }
 
     /// From the gradient of a layer's output to that of its middle. The gradient of the activation turns into the activation, and the expanded
@@ -328,7 +332,16 @@ impl Encoder<'_> {
         let (rows, hidden) = (self.batch.len(), self.spec.hidden_size);
         let LayerLayout { input_norm, wqkv, attn_wo, .. } = &self.layout.layers[layer];
         let Scratch {
-            normed, qkv, dropped, d_stream, d_normed, partial, operands, profile, ..
+            normed,
+            qkv,
+            dropped,
+            d_stream,
+            d_normed,
+            partial,
+            distances,
+            operands,
+            profile,
+            ..
         } = scratch;
         let (normed, d_normed) = (fit(normed, rows * hidden), fit(d_normed, rows * hidden));
         let d_output = self.dropped(d_stream, Place::AttentionOutput(layer), dropped); // (tokens, hidden)
@@ -338,7 +351,7 @@ impl Encoder<'_> {
         self.bias_backward(d_output, attn_wo, partial, gradients);
         profile.lap(Part::Linear);
         let d_qkv = fit(qkv, rows * 3 * hidden);
-        self.attend_backward(layer, d_qkv, d_normed, state, rotary);
+        self.attend_backward(layer, d_qkv, d_normed, state, rotary, distances);
         profile.lap(self.attention_part(layer));
         let mut linear = self.linear_backward(d_qkv, wqkv, operands);
         self.bias_backward(d_qkv, wqkv, partial, gradients);
@@ -420,52 +433,8 @@ impl Encoder<'_> {
         );
     }
 
-    /// Leaves what each token attends to in the state, `(tokens, hidden)`, and what the backward needs of it.
-    ///
-    /// * `qkv`: `(tokens, 3 * hidden)`
-    fn attend(&self, layer: usize, qkv: &[f32], state: &mut LayerState, rotary: &Rotaries) {
-        let (rows, heads) = (self.batch.len(), self.heads(layer, rotary));
-        let size = rows * self.spec.hidden_size;
-        let LayerState { attended, rotated, rotated_bits, log_sums, .. } = state;
-        let (attended, sums) = (fit(attended, size), fit(log_sums, rows * heads.heads));
-        match self.linears.arithmetic.instructions() {
-            None => attention(attended, fit(rotated, 3 * size), sums, qkv, &heads),
-            Some(instructions) => {
-                let bits = fit(rotated_bits, 3 * size);
-                rounded::attention(attended, bits, sums, qkv, &heads, instructions);
-            }
-        }
-    }
-
-    /// The gradient of what [`attend`](Self::attend) reads.
-    ///
-    /// * `d_qkv`: `(tokens, 3 * hidden)`, written; `d_attended`: `(tokens, hidden)`
-    fn attend_backward(
-        &self,
-        layer: usize,
-        d_qkv: &mut [f32],
-        d_attended: &[f32],
-        state: &LayerState,
-        rotary: &Rotaries,
-    ) {
-        let LayerState { attended, rotated, rotated_bits, log_sums, .. } = state;
-        let heads = self.heads(layer, rotary);
-        match self.linears.arithmetic.instructions() {
-            None => attention_backward(d_qkv, d_attended, attended, rotated, log_sums, &heads),
-            Some(instructions) => rounded::attention_backward(
-                d_qkv,
-                d_attended,
-                attended,
-                rotated_bits,
-                log_sums,
-                &heads,
-                instructions,
-            ),
-        }
-    }
-
     /// `output = weight · input + bias`, or `+=`.
-    fn linear(
+    pub(super) fn linear(
         &self,
         output: &mut [f32],
         write: Write,
@@ -541,11 +510,11 @@ impl Encoder<'_> {
         }
     }
 
-    fn dropout(&self, place: Place) -> Option<Dropout> {
+    pub(super) fn dropout(&self, place: Place) -> Option<Dropout> {
         self.spec.dropped(place, self.batch.noise())
     }
 
-    fn heads<'r>(&'r self, layer: usize, rotary: &'r Rotaries) -> Heads<'r> {
+    pub(super) fn heads<'r>(&'r self, layer: usize, rotary: &'r Rotaries) -> Heads<'r> {
         let dropout = self.dropout(Place::Attention(layer));
         let layer = &self.spec.layers[layer];
         Heads {
@@ -555,7 +524,7 @@ impl Encoder<'_> {
             window: layer.window,
             rotary: match layer.positions {
                 Positions::Rotary { theta } => Some(rotary.of(theta)),
-                Positions::Embedded => None,
+                Positions::Embedded | Positions::Relative(_) => None,
             },
             dropout,
         }

@@ -130,6 +130,17 @@ pub(super) struct EmbeddingLayout {
     pub norm: Affine,
     /// `(hidden, width)`
     pub projection: Option<Affine>,
+    /// What layers read that tell distances.
+    pub distances: Option<DistanceLayout>,
+}
+
+/// The places of the table of distances.
+#[derive(Debug, Clone)]
+pub(super) struct DistanceLayout {
+    /// `(rows, hidden)`
+    pub table: Range<usize>,
+    /// `(hidden,)`
+    pub norm: Affine,
 }
 
 /// The places of one encoder layer's parameters.
@@ -366,6 +377,14 @@ impl Builder {
             norm: self.norm(names.embedding_norm, width),
             projection: (width != hidden).then(|| {
                 self.matrix(&[names.embedding_projection.to_owned()], Role::Matrix, [hidden, width])
+            }),
+            distances: spec.distances().map(|distances| DistanceLayout {
+                table: self.place(
+                    &weight(names.distance_embedding),
+                    Role::Matrix,
+                    &[distances.rows(), hidden],
+                ),
+                norm: self.norm(names.distance_norm, hidden),
             }),
         }
     }

@@ -198,8 +198,16 @@ impl LinearBackward<'_> {
 
     /// Writes or adds the gradient of the weight, `d_outputᵀ · input`, where it is trained, and those of adapters.
     pub fn weight(&mut self, gradients: &mut Gradients, input: &[f32]) {
+        self.write_weight(gradients, gradients.write(), input);
+    }
+
+    /// Adds to what [`weight`](Self::weight) left of other rows that went through the same matrix.
+    pub fn weight_of_more(&mut self, gradients: &mut Gradients, input: &[f32]) {
+        self.write_weight(gradients, Write::Add, input);
+    }
+
+    fn write_weight(&mut self, gradients: &mut Gradients, write: Write, input: &[f32]) {
         let Self { linears, place, product, d_output, rows, between } = self;
-        let write = gradients.write();
         if linears.layout.trains(place) {
             let d_weight = gradients.at(place);
             match product {

@@ -29,11 +29,13 @@
 
 mod adapter;
 mod adapters;
+mod attend;
 mod batch;
 mod buffers;
 mod checkpoint;
 mod composed;
 pub mod configs;
+mod distances;
 mod dropout;
 mod embeddings;
 mod encoder;
@@ -70,7 +72,7 @@ pub use loss::{HeadLoss, LossOptions, Losses};
 pub use products::StepProducts;
 pub use profile::{Part, Pass, Profile};
 pub use spec::{
-    Activation, Dense, DenseActivation, Dropout, Embeddings, EncoderSpec, HeadKind, HeadSpec,
-    Initial, LayerSpec, Mlp, Names, Norm, Over, PositionTable, Positions,
+    Activation, Dense, DenseActivation, Distances, Dropout, Embeddings, EncoderSpec, HeadKind,
+    HeadSpec, Initial, LayerSpec, Mlp, Names, Norm, Over, PositionTable, Positions,
 };
 pub use workspace::Workspace;

@@ -5,6 +5,7 @@
 //! step and never within a kernel: a family that needs another one adds it, and the compiler names the places that have to learn it.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,58 @@ pub enum Positions {
     Rotary { theta: f64 },
     /// With the hidden states, which have it from a [`PositionTable`].
     Embedded,
+    /// By how far a query is from a key: to the score of the two comes that of the query with a key of the distance, and that of the key with a query of
+    /// the distance. These are what the layer's matrix makes of a row of a table that all layers share.
+    Relative(Distances),
+}
+
+/// Distances between tokens that are told apart: one by one up to half of `buckets`, then ever more coarsely up to `farthest`, and none beyond.
+///
+/// Reference: transformers' `make_log_bucket_position`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Distances {
+    /// On either side.
+    pub buckets: usize,
+    pub farthest: usize,
+}
+
+impl Distances {
+    /// A score is that of query and key, of query and distance, and of key and distance.
+    pub const SCORES: usize = 3;
+
+    /// Rows of the table.
+    #[must_use]
+    pub fn rows(self) -> usize {
+        2 * self.buckets
+    }
+
+    /// The row of a distance from a key on to a query.
+    #[must_use]
+    pub fn row(self, distance: i64) -> usize {
+        let (middle, buckets) = (self.buckets / 2, self.buckets as i64);
+        let bucket = if distance.unsigned_abs() as usize <= middle {
+            distance
+        } else {
+            let times = |distance: f64| (distance / middle as f64).ln();
+            let share = times(distance.abs() as f64) / times((self.farthest - 1) as f64);
+            ((share * (middle - 1) as f64).ceil() as i64 + middle as i64) * distance.signum()
+        };
+        (bucket + buckets).clamp(0, 2 * buckets - 1) as usize
+    }
+
+    /// The rows of all distances within texts of up to `length` tokens.
+    #[must_use]
+    pub fn reached(self, length: usize) -> Range<usize> {
+        let farthest = length.saturating_sub(1) as i64;
+        self.row(-farthest)..self.row(farthest) + 1
+    }
+
+    /// The place among the [reached](Self::reached) rows of each distance, from `1 - length` to `length - 1`.
+    #[must_use]
+    pub fn places(self, length: usize) -> Vec<u32> {
+        let (first, farthest) = (self.reached(length).start, length.saturating_sub(1) as i64);
+        (-farthest..=farthest).map(|distance| (self.row(distance) - first) as u32).collect()
+    }
 }
 
 /// Layer norm.
@@ -133,6 +186,8 @@ pub struct Dropout {
     pub mlp: f64,
     /// Of what the MLP adds to the stream.
     pub mlp_output: f64,
+    /// Of the table of distances, as each layer reads it.
+    pub distances: f64,
     /// Of what a head reads.
     pub heads: f64,
 }
@@ -191,6 +246,9 @@ pub struct Names {
     pub position_embedding: &'static str,
     pub type_embedding: &'static str,
     pub embedding_norm: &'static str,
+    /// The table of distances that all layers share, and its norm, where the family has them.
+    pub distance_embedding: &'static str,
+    pub distance_norm: &'static str,
     /// The matrix from an embedding of another width, where the family can have one.
     pub embedding_projection: &'static str,
     /// Of layer 3 is everything called `layers.3.`, where this is `layers`.
@@ -267,6 +325,22 @@ impl EncoderSpec {
     #[must_use]
     pub fn head_dim(&self) -> usize {
         self.hidden_size / self.num_attention_heads
+    }
+
+    /// What attention divides its scores by: the root of how many products of two numbers each of them is the sum of.
+    #[must_use]
+    pub fn score_divisor(&self) -> f64 {
+        let scores = if self.distances().is_some() { Distances::SCORES } else { 1 };
+        ((scores * self.head_dim()) as f64).sqrt()
+    }
+
+    /// The distances that its layers tell apart.
+    #[must_use]
+    pub fn distances(&self) -> Option<Distances> {
+        self.layers.iter().find_map(|layer| match layer.positions {
+            Positions::Relative(distances) => Some(distances),
+            Positions::Rotary { .. } | Positions::Embedded => None,
+        })
     }
 
     /// What is added to a variance before its root.

@@ -42,6 +42,8 @@ pub(super) struct LayerState {
     pub rotated_bits: Vec<u16>,
     /// `(tokens * heads,)`
     pub log_sums: Vec<f32>,
+    /// `(reached, 3 * hidden)`: what the layer's matrix makes of the table of distances; unused without one.
+    pub distances: Vec<f32>,
     /// `(tokens, hidden)`: before the matrix into the stream.
     pub attended: Vec<f32>,
     /// `(tokens, hidden)`: the stream between attention and MLP.
@@ -82,6 +84,23 @@ pub(super) struct DenseState {
     pub d_activated: Vec<f32>,
 }
 
+/// What layers that tell distances read and write, `(reached, hidden)` each where nothing else is said: at most as large as the table.
+#[derive(Debug, Default)]
+pub(super) struct DistanceState {
+    /// Where each distance within the longest text lies, as [`Distances::places`](super::Distances::places).
+    pub places: Vec<u32>,
+    /// The table behind its norm.
+    pub normed: Vec<f32>,
+    /// `(reached,)`
+    pub moments: Vec<Moments>,
+    /// What dropout leaves a layer of it, or a gradient.
+    pub dropped: Vec<f32>,
+    /// `(reached, 3 * hidden)`: the gradient of what a layer's matrix made of it.
+    pub d_rows: Vec<f32>,
+    /// The gradient of the table behind its norm, to which each layer adds.
+    pub d_normed: Vec<f32>,
+}
+
 /// Temporaries of a single layer.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
@@ -101,6 +120,7 @@ pub(super) struct Scratch {
     pub d_normed: Vec<f32>,
     /// The gradients of a norm's weight, per chunk of rows.
     pub partial: Vec<f32>,
+    pub distances: DistanceState,
     pub operands: Operands,
     /// The most tokens that there was room for in `operands`.
     pub operand_tokens: usize,
@@ -170,6 +190,7 @@ impl Workspace {
             rotated,
             rotated_bits,
             log_sums,
+            distances: _,
             attended,
             middle,
             middle_moments,
@@ -185,7 +206,7 @@ impl Workspace {
                 reserve(sum, size, WHAT)?;
                 reserve(output_moments, tokens, WHAT)?;
             }
-            match instructions {
+            match instructions.filter(|_| spec.distances().is_none()) {
                 None => reserve(rotated, 3 * size, WHAT)?,
                 Some(_) => reserve(rotated_bits, 3 * size, WHAT)?,
             }

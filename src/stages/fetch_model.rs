@@ -23,14 +23,14 @@ use crate::engine::stage::{
     ParameterProblem, Progress, Remark, Source, SourceFile, SourceProblem, Stage, StageError,
     Survey, SurveyInputs, Usage,
 };
-use crate::hub::{self, Client, HubError, Options};
+use crate::hub::{self, Client, HubError, Options, tokenizer_remedy};
 use crate::nn::{ConfigError, EncoderSpec, JointModel};
 
 use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, files};
 use crate::text::TextTokenizer;
 
-/// A pretrained encoder from the Hugging Face hub, or from a local folder in Hugging Face layout. It is a ModernBERT, BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT or ELECTRA, with `config.json`, `tokenizer.json`, and weights in `model.safetensors`, in shards that `model.safetensors.index.json` names, or in PyTorch's `pytorch_model.bin`, of which nothing is run. What `tokenizer_config.json` says of case, accents and the space before a text is honoured. A token is read from `HF_TOKEN` or from where `hf auth login` puts it; `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` are honoured.
+/// A pretrained encoder from the Hugging Face hub, or from a local folder in Hugging Face layout. It is a ModernBERT, BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, ELECTRA or DeBERTa-v3, with `config.json`, `tokenizer.json`, and weights in `model.safetensors`, in shards that `model.safetensors.index.json` names, or in PyTorch's `pytorch_model.bin`, of which nothing is run. What `tokenizer_config.json` says of case, accents and the space before a text is honoured. A token is read from `HF_TOKEN` or from where `hf auth login` puts it; `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` are honoured.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FetchModel {
@@ -240,6 +240,11 @@ revision = "main"                  # the first run pins its commit"#,
             (None, Some(repo)) => download(repo, context)?,
             (None, None) => return Err(StageError::new("one of `repo` and `path` is needed")),
         };
+        let tokenizer = folder.join(Backbone::TOKENIZER);
+        if !files::present(&tokenizer)? {
+            let message = format!("`{}` is missing", tokenizer.display());
+            return Err(StageError::new(message).with_help(tokenizer_remedy(&folder.display())));
+        }
         let weights = Weights::of(&folder)?;
         // What can be looked at where it lies is named by its place there.
         let whole = if weights == Weights::Whole { Some(checked(&folder)?) } else { None };

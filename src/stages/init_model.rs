@@ -23,7 +23,7 @@ use crate::text::{Corpus, Example, Split, TextTokenizer, TrainTokenizerError, Wo
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InitModel {
-    /// The family, as `config.json` names it: `modernbert`, `bert`, `roberta`, `xlm-roberta`, `camembert`, `distilbert` or `electra`.
+    /// The family, as `config.json` names it: `modernbert`, `bert`, `roberta`, `xlm-roberta`, `camembert`, `distilbert`, `electra` or `deberta-v2`, which is DeBERTa-v3's.
     #[serde(default = "model_type", skip_serializing_if = "is_default_type")]
     pub model_type: String,
     /// Most entries of the vocabulary; a small corpus gives fewer.

@@ -78,6 +78,7 @@ fn dropout_is_read_for_every_place_and_written_again() {
         attention_output: 0.1,
         mlp: 0.3,
         mlp_output: 0.0,
+        distances: 0.0,
         heads: 0.4,
     };
     assert_eq!(spec.dropout, expected);
@@ -107,7 +108,7 @@ fn other_models_and_other_arithmetic_are_refused() {
     for (change, part) in [
         (
             r#"{"model_type": "gpt2"}"#,
-            "`model_type` is `gpt2`, expected `modernbert`, `bert`, `roberta`, `xlm-roberta`, `camembert`, `distilbert` or `electra`",
+            "`model_type` is `gpt2`, expected `modernbert`, `bert`, `roberta`, `xlm-roberta`, `camembert`, `distilbert`, `electra` or `deberta-v2`",
         ),
         (r#"{"attention_bias": true}"#, "`attention_bias` is true"),
         (r#"{"mlp_bias": true}"#, "`mlp_bias` is true"),

@@ -16,8 +16,8 @@ use pipeline::training::{CandleEngine, CpuEngine, Engine, Schedule, StateVector,
 
 use crate::fixture::{Tensor, by_name, folder, heads, read, relative_error};
 
-const FAMILIES: [&str; 6] =
-    ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"];
+const FAMILIES: [&str; 7] =
+    ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "deberta-v2"];
 
 /// A step in float32 is this far away from one in float64 by rounding.
 const ROUNDING: f64 = 5e-6;
@@ -212,7 +212,8 @@ fn what_is_written_reads_the_same() {
 
 #[test]
 fn a_text_beyond_the_table_of_positions_is_refused_with_its_length() {
-    for family in FAMILIES {
+    // Where positions are distances, there is no such table.
+    for family in FAMILIES.into_iter().filter(|family| *family != "deberta-v2") {
         let model = model(family);
         assert_eq!(model.spec.max_position_embeddings, 24, "{family}");
         let batch = Batch::new(vec![5; 30], vec![0, 5, 30]).unwrap();
@@ -260,6 +261,9 @@ fn the_published_sizes_have_the_published_numbers_of_parameters() {
         ("distilbert-base", 66_362_880),
         ("electra-small", 13_483_008),
         ("electra-base", 108_891_648),
+        ("deberta-v3-xsmall", 70_682_112),
+        ("deberta-v3-base", 183_831_552),
+        ("mdeberta-v3-base", 278_218_752),
     ] {
         assert_eq!(parameters(name), expected, "{name}");
     }
@@ -315,6 +319,24 @@ fn names_of_published_checkpoints_are_those_of_the_layout() {
     assert!(model("bert").spec.names.is_constant("embeddings.position_ids"));
 }
 
+#[test]
+fn distances_have_the_rows_that_transformers_gives_them() {
+    // `make_log_bucket_position(distances, 256, 512)` and `(distances, 8, 24)`, the first distance of each bucket beyond half of them.
+    let published = EncoderSpec::published("deberta-v3-base").unwrap().distances().unwrap();
+    for (distance, row) in [
+        (-512, 0),
+        (-511, 1),
+        (-128, 128),
+        (0, 256),
+        (128, 384),
+        (300, 463),
+        (511, 511),
+        (512, 511),
+    ] {
+        assert_eq!(published.row(distance), row, "{distance}");
+    }
+}
+
 /// A model with dropout everywhere, of the family of the name or ModernBERT's with windows.
 fn dropping(name: &str) -> (JointModel, Batch) {
     let (mut model, batch) = match name {
@@ -327,7 +349,7 @@ fn dropping(name: &str) -> (JointModel, Batch) {
 
 #[test]
 fn both_paths_drop_the_same_features_and_pass_the_same_gradients_on() -> candle_core::Result<()> {
-    for name in ["small", "bert", "electra"] {
+    for name in ["small", "bert", "electra", "deberta-v2"] {
         let (model, batch) = dropping(name);
         let step = |noise: Option<u64>, workspace: &mut Workspace| {
             let mut gradients = Gradients::new(&model.layout);

@@ -173,9 +173,16 @@ if __name__ == "__main__":
     distil = t.DistilBertConfig(vocab_size=VOCABULARY, dim=18, n_layers=2, n_heads=3, hidden_dim=23, max_position_embeddings=24, pad_token_id=0)
     make(5, distil, t.DistilBertModel)
     make(6, t.ElectraConfig(**sizes | dict(embedding_size=12), **of_bert), t.ElectraModel)
+    # Distances up to 4 one by one, and beyond them four more on either side.
+    deberta = t.DebertaV2Config(
+        **sizes, max_position_embeddings=24, type_vocab_size=0, pad_token_id=0, layer_norm_eps=1e-7, relative_attention=True, position_buckets=8,
+        norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type="p2c|c2p", max_relative_positions=-1, position_biased_input=False,
+    )
+    make(7, deberta, t.DebertaV2Model)
     predict(t.BertConfig(**sizes, **of_bert), t.BertForSequenceClassification, "bert.pooler.dense")
     predict(t.RobertaConfig(**sizes, **of_fairseq), t.RobertaForSequenceClassification, "classifier.dense", first=0, last=2)
     predict(distil, t.DistilBertForSequenceClassification, "pre_classifier")
     predict(t.ElectraConfig(**sizes | dict(embedding_size=12), **of_bert), t.ElectraForSequenceClassification, "classifier.dense")
     modern = t.ModernBertConfig(**sizes, pad_token_id=0, bos_token_id=3, eos_token_id=4, cls_token_id=3, sep_token_id=4, local_attention=8, max_position_embeddings=24)
     predict(modern, t.ModernBertForSequenceClassification, "head.dense", "head.norm", t.ModernBertForTokenClassification)
+    predict(deberta, t.DebertaV2ForSequenceClassification, "pooler.dense")

@@ -12,7 +12,8 @@ use pipeline::nn::{
 use crate::checkpoints::write;
 use crate::fixture::{Tensor, by_name, folder, read, relative_error};
 
-const FAMILIES: [&str; 5] = ["modernbert", "bert", "roberta", "distilbert", "electra"];
+const FAMILIES: [&str; 6] =
+    ["modernbert", "bert", "roberta", "distilbert", "electra", "deberta-v2"];
 const ROUNDING: f64 = 5e-6;
 
 fn fixture(family: &str) -> BTreeMap<String, Tensor> {

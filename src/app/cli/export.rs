@@ -45,6 +45,7 @@ fn refused(error: ExportError) -> Failure {
         ExportError::Ending { path } => {
             failure.with_help(format!("`--onnx {}`", path.with_extension("onnx").display()))
         }
+        ExportError::NoOnnx { .. } => failure.with_help("`--hf FOLDER` writes it for transformers"),
         ExportError::Taken { .. } => failure.with_help("name one that is not there yet"),
         ExportError::Failed(error) => Failure::failed_of(&error),
     }

@@ -38,6 +38,8 @@ pub(super) struct Padded {
     pub blocks: Vec<(usize, Vec<Block>)>,
     /// For each base of rotary frequencies that a layer has.
     pub angles: Vec<(f64, Angles)>,
+    /// `(length, length)`: for each query and key the place of their distance among the rows of the table that are reached, where layers tell distances.
+    pub distances: Option<Tensor>,
     /// Where each sequence begins in the packed batch.
     pub bounds: Vec<usize>,
     pub noise: Option<u64>,
@@ -186,6 +188,7 @@ impl ComposedModel {
             positions: positions.transpose()?,
             blocks: self.tables.windows.iter().map(blocks).collect::<Result<_>>()?,
             angles: self.tables.angles(length, self.spec.head_dim(), &self.device)?,
+            distances: self.distances_of(length)?,
             mask,
             way,
             firsts: tensor(&firsts)?,

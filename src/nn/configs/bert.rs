@@ -13,7 +13,9 @@ use crate::nn::spec::{
     PositionTable, Positions,
 };
 
-pub(super) use kin::{BERT, CAMEMBERT, DISTILBERT, ELECTRA, Kin, ROBERTA, XLM_ROBERTA};
+pub(super) use kin::{
+    BERT, CAMEMBERT, DISTILBERT, ELECTRA, Kin, NAMES, ROBERTA, XLM_ROBERTA, dense, masked,
+};
 
 impl Kin {
     /// Reads a `config.json` of this family. A size may also have the name that it has in BERT's.
@@ -74,6 +76,7 @@ impl Kin {
                 attention_output: rest.hidden_dropout,
                 mlp: 0.0,
                 mlp_output: rest.hidden_dropout,
+                distances: 0.0,
                 heads: rest.hidden_dropout,
             },
             initial: Initial {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::bert::{self, Kin};
 use super::error::{ConfigError, ConfigProblem};
-use super::modernbert;
+use super::{deberta, modernbert};
 use crate::base::visible;
 use crate::nn::EncoderSpec;
 
@@ -13,6 +13,7 @@ enum Family {
     ModernBert,
     /// Of those with BERT's layers.
     Bert(&'static Kin),
+    Deberta,
 }
 
 /// The first is that of a file without a `model_type`.
@@ -24,6 +25,7 @@ const FAMILIES: &[Family] = &[
     Family::Bert(&bert::CAMEMBERT),
     Family::Bert(&bert::DISTILBERT),
     Family::Bert(&bert::ELECTRA),
+    Family::Deberta,
 ];
 
 impl Family {
@@ -32,6 +34,7 @@ impl Family {
         match self {
             Self::ModernBert => modernbert::MODEL_TYPE,
             Self::Bert(kin) => kin.model_type,
+            Self::Deberta => deberta::MODEL_TYPE,
         }
     }
 
@@ -40,6 +43,7 @@ impl Family {
         match self {
             Self::ModernBert => modernbert::NAMES.family,
             Self::Bert(kin) => kin.names.family,
+            Self::Deberta => deberta::NAMES.family,
         }
     }
 
@@ -47,13 +51,14 @@ impl Family {
         match self {
             Self::ModernBert => modernbert::read(text),
             Self::Bert(kin) => kin.read(text),
+            Self::Deberta => deberta::read(text),
         }
     }
 
     /// See [`EncoderSpec::counts_from_padding`].
     fn counts_from_padding(&self) -> bool {
         match self {
-            Self::ModernBert => false,
+            Self::ModernBert | Self::Deberta => false,
             Self::Bert(kin) => kin.counts_from_padding,
         }
     }
@@ -62,7 +67,7 @@ impl Family {
     fn has_windows(&self) -> bool {
         match self {
             Self::ModernBert => true,
-            Self::Bert(_) => false,
+            Self::Bert(_) | Self::Deberta => false,
         }
     }
 
@@ -70,7 +75,7 @@ impl Family {
     fn turns_pairs(&self) -> bool {
         match self {
             Self::ModernBert => true,
-            Self::Bert(_) => false,
+            Self::Bert(_) | Self::Deberta => false,
         }
     }
 
@@ -84,6 +89,7 @@ impl Family {
         match self {
             Self::ModernBert => modernbert::PUBLISHED.to_vec(),
             Self::Bert(kin) => kin.published().collect(),
+            Self::Deberta => deberta::published(),
         }
     }
 
@@ -91,6 +97,7 @@ impl Family {
         match self {
             Self::ModernBert => modernbert::of_published(short),
             Self::Bert(kin) => kin.of_published(short),
+            Self::Deberta => deberta::of_published(short),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! table of `families.rs`, which looks at `model_type`. Its fixture in `tests/parity` holds every gradient against transformers'.
 
 mod bert;
+mod deberta;
 mod error;
 mod families;
 mod modernbert;

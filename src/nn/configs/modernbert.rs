@@ -29,6 +29,8 @@ pub(super) static NAMES: Names = Names {
     position_embedding: "",
     type_embedding: "",
     embedding_norm: "embeddings.norm",
+    distance_embedding: "",
+    distance_norm: "",
     embedding_projection: "",
     layers: "layers",
     attention_norm: "attn_norm",
@@ -263,6 +265,7 @@ impl ModernBertConfig {
                 mlp: self.mlp_dropout,
                 mlp_output: 0.0,
                 heads: self.classifier_dropout,
+                distances: 0.0,
             },
             // Reference: `ModernBertPreTrainedModel._init_weights`.
             initial: Initial {

@@ -50,6 +50,10 @@ pub enum ExportError {
         /// The heads that can be written.
         others: Vec<String>,
     },
+    #[error(
+        "a {family} cannot be written for ONNX: its attention by distances has no operators there yet"
+    )]
+    NoOnnx { family: &'static str },
     #[error("`{}` does not end in `.{ONNX}`", path.display())]
     Ending { path: PathBuf },
     #[error("`{}` is there already", path.display())]
@@ -135,9 +139,12 @@ impl Exporter {
     /// * `target`: a file that is not there, whose name ends in `.onnx`
     ///
     /// # Errors
-    /// [`ExportError::Ending`], [`ExportError::Taken`] and [`ExportError::Failed`]
+    /// [`ExportError::NoOnnx`], [`ExportError::Ending`], [`ExportError::Taken`] and [`ExportError::Failed`]
     pub fn write_onnx(&self, target: &Path) -> Result<Vec<PathBuf>, ExportError> {
         let path = || target.to_owned();
+        if self.model.spec.distances().is_some() {
+            return Err(ExportError::NoOnnx { family: self.model.spec.names.family });
+        }
         if target.extension().is_none_or(|extension| extension != ONNX) {
             return Err(ExportError::Ending { path: path() });
         }

@@ -65,13 +65,16 @@ const DISTIL_KEYS: Keys = Keys {
     attention_dropout: "attention_dropout",
 };
 
-const NAMES: Names = Names {
+/// What most of them have, and DeBERTa too.
+pub(in crate::nn::configs) const NAMES: Names = Names {
     family: "BERT",
     prefixes: &["bert."],
     token_embedding: "embeddings.word_embeddings",
     position_embedding: "embeddings.position_embeddings",
     type_embedding: "embeddings.token_type_embeddings",
     embedding_norm: "embeddings.LayerNorm",
+    distance_embedding: "",
+    distance_norm: "",
     embedding_projection: "embeddings_project",
     layers: "encoder.layer",
     attention_norm: "attention.output.LayerNorm",
@@ -130,11 +133,14 @@ static DISTILBERT_NAMES: Names = Names {
 };
 
 /// What stands before the rows of the embedding where masked tokens are told.
-const fn masked(name: &'static str, norm: &'static str) -> Dense {
+pub(in crate::nn::configs) const fn masked(name: &'static str, norm: &'static str) -> Dense {
     Dense { norm: Some(norm), ..dense(name, DenseActivation::Gelu) }
 }
 
-const fn dense(name: &'static str, activation: DenseActivation) -> Dense {
+pub(in crate::nn::configs) const fn dense(
+    name: &'static str,
+    activation: DenseActivation,
+) -> Dense {
     Dense { name, prefix: "", activation, activation_key: None, norm: None }
 }
 

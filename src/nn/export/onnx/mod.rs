@@ -45,13 +45,14 @@ impl JointModel {
     /// [`CheckpointError::Io`]
     ///
     /// # Panics
-    /// When the model has no such head.
+    /// When the model has no such head, or its layers tell distances: a file without them would answer something else.
     pub fn write_onnx(
         &self,
         heads: &[OnnxHead],
         path: &Path,
         data: &Path,
     ) -> Result<(), CheckpointError> {
+        assert!(self.spec.distances().is_none(), "attention by distances has no operators here");
         let graph = Builder::of(self, heads);
         graph.write(path, data, LARGEST).map_err(|source| CheckpointError::Io {
             action: "write",
@@ -170,7 +171,7 @@ impl<'m> Builder<'m> {
             self.graph.add("Gather", &[&parts, &part], &[])
         }); // (texts, heads, tokens, head_dim)
         let [queries, keys] = match spec.positions {
-            Positions::Embedded => [queries, keys],
+            Positions::Embedded | Positions::Relative(_) => [queries, keys],
             Positions::Rotary { theta } => [queries, keys].map(|it| self.turn(&it, theta)),
         };
         let scale = self.graph.floats(&[], vec![(head_dim as f32).sqrt().recip()]);
