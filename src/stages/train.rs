@@ -316,23 +316,14 @@ impl Recipe {
 
     /// The encoder with new heads, as this recipe trains it.
     fn joint_model(&self, model: &Backbone, tasks: &[Task]) -> Result<JointModel, StageError> {
-        let encoder = model.encoder.clone().with_heads(self.head);
-        let encoder = match self.dropout {
-            None => encoder,
-            Some(share) => encoder.with_dropout(share),
-        };
+        let encoder = self.encoder(model.encoder.clone());
         let layers = encoder.layers.len();
         watched::refuse(&self.misnamed_parts(Some(layers)))?;
         watched::refuse(&self.misnamed_targets(&encoder))?;
         let (heads, rng) = (tasks::heads(tasks), Rng::new(self.seed));
-        let mut joint = JointModel::load(&model.weights, encoder, &heads, &rng)
+        let joint = JointModel::load(&model.weights, encoder, &heads, &rng)
             .map_err(|error| StageError::of(&error))?;
-        if let Some(lora) = &self.lora {
-            let adapted = joint.with_adapters(lora, &rng);
-            joint = adapted.map_err(|error| engine::failed(error.into()))?;
-        }
-        joint.layout.regroup(|parameter| self.group(parameter, layers));
-        Ok(joint)
+        self.tuned(joint, &rng).map_err(|error| engine::failed(error.into()))
     }
 
     /// What a reader of scores should know of what is learnt from.

@@ -87,6 +87,24 @@ fn texts_that_have_labels_for_one_head_alone_are_measured_with_that_head() {
 }
 
 #[test]
+fn a_step_trains_what_the_experiment_trains() {
+    let world = World::new();
+    let bench = |set: &str| {
+        world
+            .pipeline(["bench", "experiments/mini.toml", "--steps", "1", "--json", "--set", set])
+            .json()
+    };
+    let all = bench("stage.train.freeze=[]");
+    let adapters = bench("stage.train.lora={ rank = 2 }");
+    let frozen = bench("stage.train.freeze=[\"encoder\"]");
+    let trains_all = [&all, &adapters, &frozen].map(|found| found["trains_all_weights"].clone());
+    assert_eq!(trains_all, [json!(true), json!(false), json!(false)]);
+    let parameters = |found: &serde_json::Value| found["parameters"].as_u64();
+    assert!(parameters(&adapters) > parameters(&all), "{adapters}");
+    assert!(frozen["profile_s"]["backward"]["linear_layers"].is_null(), "{frozen}");
+}
+
+#[test]
 fn the_parts_of_a_step_are_listed_when_asked_for() {
     let shot =
         World::new().pipeline(["bench", "experiments/mini.toml", "--steps", "1", "--profile"]);

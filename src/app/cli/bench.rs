@@ -94,6 +94,12 @@ fn recipe(recipe: &Recipe, arguments: &Bench) -> Recipe {
         gradient_accumulation: recipe.gradient_accumulation,
         activation_checkpointing: recipe.activation_checkpointing,
         dtype: arguments.dtype.unwrap_or(recipe.dtype),
+        head: recipe.head,
+        dropout: recipe.dropout,
+        freeze: recipe.freeze.clone(),
+        lora: recipe.lora.clone(),
+        optimizer: recipe.optimizer,
+        ema: recipe.ema,
         ..Recipe::default()
     }
 }
@@ -169,10 +175,11 @@ fn text(found: &Measurement) -> String {
             arithmetic.unwrap_or_default()
         ),
     );
+    let trained = if found.trains_all_weights { "" } else { " where all weights are trained" };
     row(
         "floor of a step",
         format!(
-            "{} s of matrix products: the step takes {:.2} times that",
+            "{} s of matrix products{trained}: the step takes {:.2} times that",
             format::number(found.floor_s),
             found.floor_ratio
         ),
@@ -184,7 +191,9 @@ fn text(found: &Measurement) -> String {
     } else {
         "what surrounds the matrix products, since they are small"
     };
-    row("limited by", format!("{limit} ({products:.0} % of the step)"));
+    if found.trains_all_weights {
+        row("limited by", format!("{limit} ({products:.0} % of the step)"));
+    }
     if let Some(memory) = found.peak_rss_gib {
         row("peak memory", format!("{memory:.2} GiB"));
     }

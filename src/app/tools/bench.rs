@@ -86,6 +86,8 @@ pub struct Measurement {
     pub batch_size: usize,
     pub gradient_accumulation: usize,
     pub activation_checkpointing: bool,
+    /// False with `freeze` or `lora`.
+    pub trains_all_weights: bool,
     /// Arithmetic of the matrix products.
     pub dtype: Dtype,
     /// What computes them in bf16.
@@ -104,7 +106,7 @@ pub struct Measurement {
     pub tokens_per_s: f64,
     /// Median rate of the matrix products of the step's linear layers by themselves, in 10^9 floating-point operations a second.
     pub matmul_gflops: f64,
-    /// Seconds that these products take at that rate.
+    /// Seconds that these products take at that rate, where all weights are trained.
     pub floor_s: f64,
     /// `step_s` over `floor_s`.
     pub floor_ratio: f64,
@@ -212,7 +214,9 @@ impl Prepared {
         let data = Data { train: &self.split, validation: None, labels, tasks: of_corpus };
         let tasks = recipe.tasks(data);
         let heads = tasks::heads(&tasks);
-        let model = JointModel::new_random(self.encoder.clone(), &heads, &Rng::new(0))
+        let rng = Rng::new(0);
+        let model = JointModel::new_random(recipe.encoder(self.encoder.clone()), &heads, &rng)
+            .and_then(|model| recipe.tuned(model, &rng))
             .and_then(|model| match workload.instructions() {
                 None => Ok(model),
                 Some(instructions) => model.with_bf16_products(instructions),
@@ -256,6 +260,7 @@ impl Measured {
             batch_size: recipe.batch_size,
             gradient_accumulation: recipe.gradient_accumulation,
             activation_checkpointing: recipe.activation_checkpointing,
+            trains_all_weights: recipe.freeze.is_empty() && recipe.lora.is_none(),
             dtype: recipe.dtype,
             instructions: workload.instructions().map(Instructions::name),
             synthetic,

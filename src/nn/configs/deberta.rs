@@ -191,7 +191,7 @@ impl File {
             problems.push(problem("hidden_size", message));
         }
         let Distances { buckets, farthest } = self.distances();
-        if buckets < 2 || buckets > 1 << 16 || farthest <= buckets / 2 + 1 {
+        if !(2..=1 << 16).contains(&buckets) || farthest <= buckets / 2 + 1 {
             let message = format!(
                 "`position_buckets` is {buckets} and the farthest distance {farthest}, expected 2 buckets or more, and a distance above half of them"
             );

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Recipe;
 use crate::base::problem::Problem;
+use crate::base::rng::Rng;
 use crate::base::visible;
-use crate::nn::{EncoderSpec, Group, Parameter, Role, Section};
+use crate::nn::{EncoderSpec, Group, JointModel, NoMemory, Parameter, Role, Section};
 
 /// Parameters that may be left out of weight decay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +62,29 @@ impl Frozen {
 }
 
 impl Recipe {
+    /// An encoder with the heads and the dropout of this recipe.
+    #[must_use]
+    pub fn encoder(&self, encoder: EncoderSpec) -> EncoderSpec {
+        let encoder = encoder.with_heads(self.head);
+        match self.dropout {
+            None => encoder,
+            Some(share) => encoder.with_dropout(share),
+        }
+    }
+
+    /// A model that learns what this recipe trains: its adapters, what it does not freeze, each at its rate.
+    ///
+    /// # Errors
+    /// [`NoMemory`], for the adapters
+    pub fn tuned(&self, mut joint: JointModel, rng: &Rng) -> Result<JointModel, NoMemory> {
+        let layers = joint.spec.layers.len();
+        if let Some(lora) = &self.lora {
+            joint = joint.with_adapters(lora, rng)?;
+        }
+        joint.layout.regroup(|parameter| self.group(parameter, layers));
+        Ok(joint)
+    }
+
     /// How the optimiser treats a parameter of an encoder with so many layers.
     #[must_use]
     pub fn group(&self, parameter: &Parameter, layers: usize) -> Group {
