@@ -1,4 +1,4 @@
-//! The families with BERT's layers against transformers': hidden states, losses, every gradient and twenty steps of AdamW, on both paths.
+//! The families with BERT's layers, and Ettin and mmBERT, against transformers': hidden states, losses, every gradient and twenty steps of AdamW, on both paths.
 //! `make_families.py` made the fixtures and says what is in them.
 
 use std::collections::BTreeMap;
@@ -16,8 +16,20 @@ use pipeline::training::{CandleEngine, CpuEngine, Engine, Schedule, StateVector,
 
 use crate::fixture::{Tensor, by_name, folder, heads, read, relative_error};
 
-const FAMILIES: [&str; 7] =
-    ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "deberta-v2"];
+const FAMILIES: [&str; 9] = [
+    "bert",
+    "roberta",
+    "xlm-roberta",
+    "camembert",
+    "distilbert",
+    "electra",
+    "ettin",
+    "mmbert",
+    "deberta-v2",
+];
+
+/// Those without a table of positions, which are angles or distances.
+const WITHOUT_TABLE: [&str; 3] = ["ettin", "mmbert", "deberta-v2"];
 
 /// A step in float32 is this far away from one in float64 by rounding.
 const ROUNDING: f64 = 5e-6;
@@ -202,6 +214,28 @@ fn names_and_shapes_are_those_of_transformers() {
     }
 }
 
+/// Of `ModernBertForMaskedLM` and `ModernBertForTokenClassification`, whose heads are no part of the encoder.
+#[test]
+fn checkpoints_of_classes_with_a_head_hold_the_same_encoder() {
+    let encoder = "layers.0.attn.Wqkv.weight";
+    for (family, head) in [("ettin", "decoder.bias"), ("mmbert", "classifier.weight")] {
+        let (file, trained) = (path(family, "checkpoint.safetensors"), model(family));
+        let written = read(&file);
+        for name in [&format!("model.{encoder}"), "head.dense.weight", "head.norm.weight", head] {
+            assert!(written.contains_key(name), "{family}: {name}");
+        }
+        let loaded =
+            JointModel::load(&file, trained.spec.clone(), &heads(5), &Rng::new(1)).unwrap();
+        let hidden = |model: &JointModel| {
+            let batch = batches(family).remove(0);
+            model.encode(&batch, &mut Workspace::new()).unwrap().to_vec()
+        };
+        assert!(hidden(&loaded) == hidden(&trained), "{family}: the bits");
+        let error = relative_error(&hidden(&loaded), &expected(family)["hidden"].1);
+        assert!(error < ROUNDING, "{family}: hidden states are off by {error:e}");
+    }
+}
+
 #[test]
 fn what_is_written_reads_the_same() {
     for family in FAMILIES {
@@ -212,8 +246,7 @@ fn what_is_written_reads_the_same() {
 
 #[test]
 fn a_text_beyond_the_table_of_positions_is_refused_with_its_length() {
-    // Where positions are distances, there is no such table.
-    for family in FAMILIES.into_iter().filter(|family| *family != "deberta-v2") {
+    for family in FAMILIES.into_iter().filter(|family| !WITHOUT_TABLE.contains(family)) {
         let model = model(family);
         assert_eq!(model.spec.max_position_embeddings, 24, "{family}");
         let batch = Batch::new(vec![5; 30], vec![0, 5, 30]).unwrap();

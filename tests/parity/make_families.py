@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Make the fixtures of the families with BERT's layers from transformers' models of them.
+"""Make the fixtures of the families with BERT's layers, and of Ettin and mmBERT, from transformers' models of them.
 
     python -m venv venv && venv/bin/pip install torch transformers numpy safetensors
     venv/bin/python tests/parity/make_families.py
 
-Writes next to itself, for each tiny configuration, `families/<model_type>/` with
+Writes next to itself, for each tiny configuration, `families/<name>/` with
 
     config.json             as transformers writes it
     model.safetensors       the encoder as `save_pretrained` writes it, and the two heads beside it
@@ -12,12 +12,16 @@ Writes next to itself, for each tiny configuration, `families/<model_type>/` wit
     expected.safetensors    what float64 says of the first batch: `hidden`, `ner_logits`, `anomaly_logits`, `losses` (ner, anomaly, total) and
                             `gradient.<parameter>` of the total; and of training on all: `history`, a row per step of AdamW with the losses, the
                             norm of the gradient before clipping and the learning rate, and `final.<parameter>`
+    checkpoint.safetensors  of Ettin and mmBERT: the same encoder as transformers writes it in a class with a head
     prediction.safetensors  what float64 says of the first batch with the head of transformers' class for whole texts: its parameters by our names,
                             `loss`, and `gradient.<parameter>` of these and of the tokens' embedding; and ModernBERT's, over tokens too
 
 Dropout is off throughout: its random numbers are PyTorch's own. The optimiser is the one of `training/settings.json`.
 """
+import json
 import pathlib
+import shutil
+import tempfile
 
 import numpy as np
 import torch
@@ -28,6 +32,13 @@ from make_fixtures import IGNORE, in_float64, losses, packed
 
 HERE = pathlib.Path(__file__).parent / "families"
 LABELS, STEPS, VOCABULARY = 5, 20, 60
+# What Ettin's and mmBERT's files have in common; both turn local layers as far as global ones.
+PUBLISHED = dict(
+    architectures=["ModernBertForMaskedLM"], model_type="modernbert", global_rope_theta=160000, local_rope_theta=160000, global_attn_every_n_layers=3,
+    attention_bias=False, attention_dropout=0.0, embedding_dropout=0.0, mlp_bias=False, mlp_dropout=0.0, norm_bias=False, norm_eps=1e-5, layer_norm_eps=1e-5,
+    hidden_activation="gelu", classifier_activation="gelu", classifier_bias=False, classifier_dropout=0.0, classifier_pooling="mean", decoder_bias=True,
+    initializer_range=0.02, position_embedding_type="sans_pos", tie_word_embeddings=True, torch_dtype="float32",
+)
 
 
 class Joint(torch.nn.Module):
@@ -78,9 +89,9 @@ def named(prefix, tensors):
     return {f"{prefix}.{name}": tensor.detach().float().clone().contiguous() for name, tensor in tensors.items()}
 
 
-def make(seed, config, encoder, first=3, last=4, **arguments):
+def make(seed, config, encoder, first=3, last=4, name=None, **arguments):
     torch.manual_seed(seed)
-    folder = HERE / config.model_type
+    folder = HERE / (name or config.model_type)
     folder.mkdir(exist_ok=True, parents=True)
     model = make_model(encoder(config, **arguments))
     model.encoder.save_pretrained(folder)
@@ -114,6 +125,28 @@ def make(seed, config, encoder, first=3, last=4, **arguments):
         schedule.step()
     expected["history"] = torch.tensor(history, dtype=torch.float64)
     save_file(expected | named("final", model.named()), folder / "expected.safetensors")
+
+
+def of_published(seed, name, whole, first, last, **sizes):
+    """A family that is ModernBERT with other numbers: `config.json` in the spelling of its published files, and `checkpoint.safetensors` of a class with a head."""
+    written = dict(PUBLISHED, vocab_size=VOCABULARY, hidden_size=16, intermediate_size=24, num_attention_heads=2, max_position_embeddings=24, local_attention=8, **sizes)
+    config = t.ModernBertConfig.from_dict(dict(written))
+    assert all(rope["rope_theta"] == 160_000 for rope in config.rope_parameters.values())
+    make(seed, config, t.ModernBertModel, first=first, last=last, name=name)
+    folder = HERE / name
+    (folder / "config.json").write_text(json.dumps(written, indent=2) + "\n")
+    config.num_labels = LABELS
+    model = whole(config)
+    encoder = {name: tensor for name, tensor in load_file(folder / "model.safetensors").items() if "classifier" not in name}
+    model.base_model.load_state_dict(encoder)
+    save_model_file(model, folder / "checkpoint.safetensors")
+
+
+def save_model_file(model, path):
+    """What `save_pretrained` writes, without the configuration of the class."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        shutil.copyfile(pathlib.Path(folder) / "model.safetensors", path)
 
 
 def predict(config, sequences, dense, norm=None, tokens=None, first=3, last=4):
@@ -186,3 +219,6 @@ if __name__ == "__main__":
     modern = t.ModernBertConfig(**sizes, pad_token_id=0, bos_token_id=3, eos_token_id=4, cls_token_id=3, sep_token_id=4, local_attention=8, max_position_embeddings=24)
     predict(modern, t.ModernBertForSequenceClassification, "head.dense", "head.norm", t.ModernBertForTokenClassification)
     predict(deberta, t.DebertaV2ForSequenceClassification, "pooler.dense")
+    # Ettin 17M has seven layers; mmBERT's tokens are Gemma's, whose last one is 1 and whose first one is 2.
+    of_published(10, "ettin", t.ModernBertForMaskedLM, 3, 4, num_hidden_layers=7, pad_token_id=0, bos_token_id=3, eos_token_id=4, cls_token_id=3, sep_token_id=4)
+    of_published(11, "mmbert", t.ModernBertForTokenClassification, 2, 1, num_hidden_layers=4, pad_token_id=0, bos_token_id=2, eos_token_id=1, cls_token_id=1, sep_token_id=1, mask_token_id=4)
