@@ -34,7 +34,7 @@ def reference():
     """Logits of each head by the encoder that transformers loads, and the head's own parameters."""
     encoder, tensors = AutoModel.from_pretrained(MODEL).eval(), load_file(MODEL / "model.safetensors")
     model_type = encoder.config.model_type
-    activation = {"modernbert": torch.nn.GELU(), "electra": torch.nn.GELU(), "distilbert": torch.nn.ReLU()}.get(model_type, torch.nn.Tanh())
+    activation = {"modernbert": torch.nn.GELU(), "electra": torch.nn.GELU(), "deberta-v2": torch.nn.GELU(), "distilbert": torch.nn.ReLU()}.get(model_type, torch.nn.Tanh())
     epsilon = getattr(encoder.config, "norm_eps", 0)
 
     def head(hidden, head):

@@ -38,7 +38,7 @@ fn path(family: &str, file: &str) -> PathBuf {
     folder("families").join(family).join(file)
 }
 
-fn model(family: &str) -> JointModel {
+pub fn model(family: &str) -> JointModel {
     let text = std::fs::read_to_string(path(family, "config.json")).unwrap();
     let spec = EncoderSpec::from_json(&text).unwrap();
     JointModel::load_trained(&path(family, "model.safetensors"), spec, &heads(5)).unwrap()
@@ -62,7 +62,7 @@ fn batches(family: &str) -> Vec<Batch> {
 }
 
 /// Keys that all move alike change no weight of attention: the gradient of their bias is 0, and what is found is rounding.
-fn has_no_gradient(name: &str) -> bool {
+pub fn has_no_gradient(name: &str) -> bool {
     [".key.bias", ".k_lin.bias"].iter().any(|end| name.ends_with(end))
 }
 

@@ -4,6 +4,7 @@
 mod bf16;
 mod checkpoints;
 mod configuration;
+mod distances;
 mod families;
 mod fixture;
 mod gathered;

@@ -2,7 +2,9 @@
 
 use pipeline::base::rng::Rng;
 use pipeline::nn::configs::ModernBertConfig;
-use pipeline::nn::{Batch, Gradients, Instructions, JointModel, LossOptions, Workspace};
+use pipeline::nn::{
+    Batch, EncoderSpec, Gradients, Instructions, JointModel, LossOptions, Workspace,
+};
 
 use crate::fixture::heads;
 
@@ -54,6 +56,15 @@ fn any_number_of_threads_gives_the_same_bits_in_bf16() {
     for instructions in Instructions::available() {
         assert_same_bits(&model().with_bf16_products(instructions).unwrap());
     }
+}
+
+/// Heads sum the gradients of distances over sequences.
+#[test]
+fn any_number_of_threads_gives_the_same_bits_where_attention_tells_distances() {
+    let config = r#"{"model_type": "deberta-v2", "vocab_size": 500, "hidden_size": 192, "intermediate_size": 288,
+        "num_hidden_layers": 2, "num_attention_heads": 3, "position_buckets": 32, "max_position_embeddings": 100}"#;
+    let spec = EncoderSpec::from_json(config).unwrap();
+    assert_same_bits(&JointModel::new_random(spec, &heads(9), &Rng::new(3)).unwrap());
 }
 
 fn assert_same_bits(model: &JointModel) {
