@@ -171,7 +171,7 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "is_false")]
     #[schemars(extend("default" = false, "x-changes-result" = false, "x-topic" = Topic::Resources))]
     pub activation_checkpointing: bool,
-    /// Arithmetic of the matrix products: `"bf16"` is mixed precision, which is several times as fast on GPUs and on CPUs that have instructions for it (AMX, AVX-512 BF16) and gains nothing on others. On CPUs it is for the encoder's linear layers and its attention. Weights, moments, sums and everything else are f32 in any case.
+    /// Arithmetic of the matrix products: `"bf16"` is mixed precision, which is several times as fast on GPUs and on CPUs that have instructions for it (AMX, AVX-512 BF16) and gains nothing on others. On CPUs it is for the encoder's linear layers and its attention (but that of DeBERTa). Weights, moments, sums and everything else are f32 in any case.
     #[schemars(extend("x-topic" = Topic::Resources))]
     pub dtype: Dtype,
     /// Seed of the heads' initial weights, of the order of the texts, and of dropout.
