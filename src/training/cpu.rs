@@ -225,6 +225,8 @@ impl Engine for CpuEngine {
     fn expect_tokens(&mut self, tokens: &[u32]) {
         let vocabulary = self.model.spec.vocab_size as u32;
         let used = tokens.iter().copied().filter(|token| *token < vocabulary).collect();
+        // What is there gives its memory back first: there may be no room for both.
+        self.optimiser = AdamW::new(0);
         self.optimiser = optimiser(&self.model.layout, Some(used));
     }
 

@@ -425,7 +425,7 @@ pub struct Kinds {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     pipeline bench experiments/tiny.toml --profile\n  \
-    pipeline bench --model answerdotai/ModernBERT-base --dtype bf16")]
+    pipeline bench --model base --dtype bf16")]
 pub struct Bench {
     /// An experiment file, whose first training is measured [default: ModernBERT-base on made-up texts]
     pub file: Option<PathBuf>,
