@@ -102,8 +102,11 @@ pub fn probabilities(logits: &[f32], reading: Reading) -> Vec<f64> {
         let (_, score) = read(logits, reading);
         return vec![1.0 - score, score];
     }
-    let softer: Vec<f32> = logits.iter().map(|it| it / reading.temperature as f32).collect();
-    (0..softer.len() as u32).map(|class| logits::probability(&softer, class)).collect()
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let power = |logit: &f32| (f64::from(logit - largest) / reading.temperature).exp();
+    let powers: Vec<f64> = logits.iter().map(power).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
 }
 
 /// What a head says of the texts that are labelled for it, beside their labels.
@@ -248,4 +251,21 @@ pub fn report(head: &ClassHead, judged: &Judged) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_probabilities_of_classes_sum_to_one_and_the_score_is_among_them() {
+        for logits in [&[0.5, -1.0][..], &[0.5, -1.0, 2.0, 90.0], &[3.0, 2.0, 1.0]] {
+            let reading = Reading { threshold: None, temperature: 1.7 };
+            let (class, score) = read(logits, reading);
+            let shares = probabilities(logits, reading);
+            assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{shares:?}");
+            let scored = if logits.len() == 2 { 1 } else { class as usize };
+            assert!((shares[scored] - score).abs() < 1e-6, "{shares:?} {score}");
+        }
+    }
 }

@@ -96,7 +96,7 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("default" = [], "x-topic" = Topic::Optimizer))]
     pub no_decay: Vec<Undecayed>,
-    /// Share of features that are set to 0 by chance while training, wherever the family has dropout: behind the embedding, in attention, behind attention and MLP, and before a head. What the model's configuration says when left out, which is 0.1 in BERT's and 0 in ModernBERT's. Other features each step, the same ones for any number of threads.
+    /// Share of features that are set to 0 by chance while training, wherever the family has dropout: behind the embedding, in attention, behind attention and MLP, and before a head. What the model's configuration says when left out, which is 0.1 in BERT's and 0 in ModernBERT's; before a head it is that of hidden states, but for ModernBERT's, which has one of its own. Other features each step, the same ones for any number of threads.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0, "x-topic" = Topic::Model))]
     pub dropout: Option<f64>,
